@@ -1,0 +1,144 @@
+#include "base/file.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+}
+
+static struct error *file_error(struct arena *arena, const char *verb, const char *path)
+{
+    return error_new(arena, ERROR_INPUT, "could not %s \"%s\": %s", verb, path,
+                     errno_text(arena, errno));
+}
+
+static struct error *read_all(struct arena *arena, int fd, const char *path, size_t limit,
+                              struct text *text)
+{
+    char chunk[16384];
+
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof chunk);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return file_error(arena, "read", path);
+        if (got == 0)
+            return NULL;
+        if (text->length + (size_t)got > limit)
+            return error_new(arena, ERROR_INPUT, "file \"%s\" is larger than %zu bytes", path,
+                             limit);
+        text_append_bytes(text, chunk, (size_t)got);
+    }
+}
+
+struct error *file_read(struct arena *arena, const char *path, size_t limit, char **bytes,
+                        size_t *length)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    CLEANUP(text_release) struct text text = {.limit = limit + 1};
+    struct stat status;
+
+    if (fd < 0)
+        return file_error(arena, "open", path);
+    if (fstat(fd, &status) != 0)
+        return file_error(arena, "read", path);
+    if (!S_ISREG(status.st_mode))
+        return error_new(arena, ERROR_INPUT, "\"%s\" is not a regular file", path);
+
+    struct error *error = read_all(arena, fd, path, limit, &text);
+
+    if (error != NULL)
+        return error;
+    *bytes = text_copy(&text, arena);
+    *length = text.length;
+    return NULL;
+}
+
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t put = write(fd, bytes, length);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return false;
+        bytes += put;
+        length -= (size_t)put;
+    }
+    return true;
+}
+
+static bool folder_sync(const char *folder)
+{
+    CLEANUP(close_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 && fsync(fd) == 0;
+}
+
+struct error *file_write(struct arena *arena, const char *path, const char *bytes, size_t length,
+                         mode_t mode)
+{
+    char *beside = arena_printf(arena, "%s.XXXXXX", path);
+    CLEANUP(close_fd) int fd = mkostemp(beside, O_CLOEXEC);
+
+    if (fd < 0)
+        return file_error(arena, "create", beside);
+    if (fchmod(fd, mode) != 0 || !write_all(fd, bytes, length) || fsync(fd) != 0 ||
+        rename(beside, path) != 0) {
+        struct error *error = file_error(arena, "write", path);
+
+        (void)unlink(beside);
+        return error;
+    }
+    if (!folder_sync(path_folder(arena, path)))
+        return file_error(arena, "sync the folder of", path);
+    return NULL;
+}
+
+struct error *folder_make(struct arena *arena, const char *path, mode_t mode)
+{
+    char *part = arena_strdup(arena, path);
+
+    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = '\0';
+        if (mkdir(part, mode) != 0 && errno != EEXIST)
+            return file_error(arena, "make folder", part);
+        if (slash == NULL)
+            return NULL;
+        *slash = '/';
+    }
+}
+
+const char *path_join(struct arena *arena, const char *folder, const char *path)
+{
+    // The password database is not asked: it may connect to a name service, and preview must not.
+    const char *home = getenv("HOME"); // NOLINT(concurrency-mt-unsafe)
+
+    if (starts_with(path, "~/") && home != NULL)
+        return arena_printf(arena, "%s/%s", home, path + 2);
+    if (*path == '/' || equal(folder, "."))
+        return path;
+    return *path == '\0' ? folder : arena_printf(arena, "%s/%s", folder, path);
+}
+
+const char *path_folder(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL)
+        return ".";
+    return slash == path ? "/" : arena_copy(arena, path, (size_t)(slash - path));
+}

@@ -1,0 +1,28 @@
+/*
+ * Local files, read whole and written so that a reader sees the old content or the new.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+/* Reads a regular file of at most LIMIT bytes into ARENA, with a NUL behind it. */
+struct error *file_read(struct arena *arena, const char *path, size_t limit, char **bytes,
+                        size_t *length);
+
+/* Writes beside PATH with MODE, syncs, renames over it and syncs the folder. */
+struct error *file_write(struct arena *arena, const char *path, const char *bytes, size_t length,
+                         mode_t mode);
+
+/* mkdir -p with MODE for what is made; an existing folder is left as it is. */
+struct error *folder_make(struct arena *arena, const char *path, mode_t mode);
+
+/* PATH seen from FOLDER: absolute paths and "~/" stay what they mean; "" joins to FOLDER. */
+const char *path_join(struct arena *arena, const char *folder, const char *path);
+
+/* The folder part of PATH ("." where there is none). */
+const char *path_folder(struct arena *arena, const char *path);
+
+#endif

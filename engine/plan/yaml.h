@@ -1,0 +1,22 @@
+/*
+ * Reads one YAML document into nodes (libyaml's event interface). Everything that could make a
+ * reviewer and a program see different things is refused with its place: anchors, aliases, tags,
+ * directives, a second document, duplicate and non-text keys, merge keys, NUL, control and
+ * bidirectional characters, anything but UTF-8, more than YAML_LARGEST bytes or YAML_DEEPEST
+ * levels.
+ */
+#ifndef PLAN_YAML_H
+#define PLAN_YAML_H
+
+#include "plan/findings.h"
+
+enum {
+    YAML_LARGEST = 4 * 1024 * 1024,
+    YAML_DEEPEST = 32,
+};
+
+/* NULL if the document cannot be read at all; findings say why. FILE names it in places. */
+const struct node *yaml_parse(struct arena *arena, const char *file, const char *bytes,
+                              size_t length, struct findings *findings);
+
+#endif

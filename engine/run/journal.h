@@ -1,0 +1,53 @@
+/*
+ * The journal of a run: one JSON object per line, append-only, each line with the SHA-256 of the
+ * line before. The rules that make it trustworthy:
+ *
+ *  1. Intent is on disk before the first byte goes to a host; outcomes are on disk before the next
+ *     step begins: journal_append puts a record into memory, journal_sync makes one durable write
+ * of all that were appended. One sync per barrier.
+ *  2. Every record says how many syncs came before it. When a journal is opened, a damaged or torn
+ *     tail is cut off if nothing after it proves that it was once synced: that is what a power loss
+ *     leaves. Damage before a later barrier, an unknown version or another owner is refused.
+ *  3. After a failed write or sync every further call fails with the same error.
+ *
+ * Only one thread writes. See schemas/journal.schema.json for the records.
+ */
+#ifndef RUN_JOURNAL_H
+#define RUN_JOURNAL_H
+
+#include "base/node.h"
+#include "base/text.h"
+
+struct journal;
+
+/* One record as read: its node (a map with "type") and place in the file. */
+struct record {
+    const struct node *node;
+    const char *type;
+    size_t number; /* from 1 */
+    const struct record *next;
+};
+
+/* Makes PATH, which must not exist, with mode 0600. */
+struct error *journal_create(struct arena *arena, const char *path, struct journal **out);
+
+/* Opens PATH to append; *first is the first of the records that are in it, in ARENA. */
+struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
+                           const struct record **first);
+
+/* Reads only: for status and log. A torn tail is left out, nothing is changed. */
+struct error *journal_read(struct arena *arena, const char *path, const struct record **first);
+
+void journal_close(struct journal *journal);
+
+/*
+ * Appends a record: FIELDS is what stands behind the common fields, as JSON members without braces
+ * (`"step":"mark","host":"pg1"`), or "". It is in memory until journal_sync.
+ */
+void journal_append(struct journal *journal, const char *type, const char *fields);
+struct error *journal_sync(struct journal *journal, struct arena *arena);
+
+/* The hash of the last record: what an intent is known by on a host. */
+const char *journal_hash(const struct journal *journal);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * A run: one execution of a plan on one cluster. It has an id, a directory and a journal;
+ * everything that is known about it is read from the journal, so the same code serves a fresh run,
+ * a resumed one and a person who only asks.
+ */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include "action.h"
+#include "run/journal.h"
+
+enum run_state {
+    RUN_PREFLIGHT, /* preflight not finished */
+    RUN_DEPLOYING,
+    RUN_DEPLOYED,
+    RUN_COMMITTING,
+    RUN_ROLLING_BACK,
+    RUN_REFUSED, /* from here on: closed */
+    RUN_COMMITTED,
+    RUN_ROLLED_BACK,
+    RUN_DONE, /* a plan without commit, after deploy */
+    RUN_CLOSED,
+};
+extern const char *const run_state_names[]; /* "preflight", "deploying", ... */
+bool run_state_is_open(enum run_state state);
+
+/* What became of a step on a host (or of a group as a whole: host NULL). */
+enum step_state {
+    STEP_NOT_STARTED,
+    STEP_RUNNING, /* intent without outcome */
+    STEP_ALREADY,
+    STEP_DONE,
+    STEP_SKIPPED, /* its `when` was not true */
+    STEP_FAILED,  /* may have left something */
+    STEP_NOTHING, /* failed, and left nothing: did not happen */
+    STEP_IN_DOUBT,
+    STEP_UNREACHABLE,
+    STEP_RESOLVED_DONE,
+    STEP_RESOLVED_NOT_DONE,
+};
+extern const char *const step_state_names[];
+
+struct step_status {
+    const char *step, *host;
+    enum step_state state;
+    int try;
+    const char *operation; /* of the last try */
+    const char *message;   /* error or words of the last outcome, or NULL */
+    const char *hint;
+    const char *began, *ended; /* timestamps, or NULL */
+    int64_t duration_ms;
+};
+
+/* A run as its journal tells it. Strings live in the arena that it was loaded into. */
+struct run_summary {
+    const char *id, *folder, *cluster, *plan_name, *plan_file, *cluster_file;
+    enum run_state state;
+    bool is_stopped;                     /* the last command ended before its phase did */
+    const char *stop_reason, *stop_hint; /* of the last stop, or NULL */
+    int stop_exit;
+    const char *began, *ended;
+    const char *by, *from; /* user, host of who started it */
+    const char
+        *holder; /* "alice on ops1, pid 4711, since ...", if a living process has it, else NULL */
+    const char *current_step; /* of the last intent, or NULL */
+    enum phase phase;
+    const struct step_status *statuses;
+    size_t status_count;
+    const struct record *records;
+};
+
+struct run_place {
+    const char *journal; /* folder that holds the clusters */
+    const char *origin;  /* "--journal", "$HOLDBACK_JOURNAL", "the cluster file", "the default" */
+};
+
+struct error *run_load_summary(struct arena *arena, const char *folder, struct run_summary *out);
+
+/* All runs below PLACE (of CLUSTER, if not NULL), newest first. */
+struct error *run_list(struct arena *arena, const struct run_place *place, const char *cluster,
+                       const struct run_summary **out, size_t *count);
+
+struct run_view;
+
+/* How a person, or nobody, is asked; and what is shown while a run goes on. All may be called from
+ * the main thread only. */
+struct run_observer {
+    void *context;
+    /* A gate. True: go on. */
+    bool (*confirm)(void *context, const struct step *step, const char *question);
+    /* One line of progress: the step (NULL: the run), the host (NULL: all), what happened. */
+    void (*event)(void *context, const struct step *step, const char *host, const char *event,
+                  const char *words);
+    /* Called about ten times a second while a step runs. */
+    void (*tick)(void *context, const struct run_view *view);
+    /* Rows, output. */
+    void (*show)(void *context, const struct step *step, const char *host, const struct text *text);
+};
+
+/* What a progress display can draw. Valid during the call of tick. */
+struct run_view {
+    const char *run, *plan;
+    enum phase phase;
+    const struct step *step;
+    int64_t elapsed_ms;
+    int index, count; /* of the step in its phase */
+    struct {
+        const char *host, *words; /* words: what is waited for, or the state */
+        bool is_finished;
+    } const *hosts;
+    size_t host_count;
+    struct {
+        const struct guard *guard;
+        const char *words; /* last value */
+        bool is_true, is_known;
+    } const *guards;
+    size_t guard_count;
+};
+
+struct run_options {
+    struct run_place place;
+    const char *run;          /* id, or NULL */
+    const char *cluster_file; /* -c, or NULL */
+    const char *plan_file;
+    const char *const *settings;
+    size_t setting_count;
+    const char *settings_folder;
+    bool yes;
+    const char *const *confirmed; /* --confirm STEP */
+    size_t confirmed_count;
+    const char *const *without_guards; /* --without-guard ID */
+    size_t without_guard_count;
+    const char *why;
+    bool rollback_on_failure;
+    const struct run_observer *observer;
+    int stop_fd;               /* readable at the second Ctrl-C */
+    volatile int *interrupted; /* signal number of the first SIGINT, SIGTERM or SIGHUP, or 0 */
+};
+
+/*
+ * The commands. Each returns NULL when its work is done (or was done already) or the error that the
+ * program's exit status comes from (error_kind; ERROR_STOPPED: 128 + the signal). FINDINGS are
+ * filled when the plan or cluster file is wrong. *summary is the run as it is afterwards, if there
+ * is one.
+ */
+struct error *run_deploy(struct arena *arena, const struct run_options *options,
+                         struct findings *findings, struct run_summary *summary);
+struct error *run_resume(struct arena *arena, const struct run_options *options,
+                         struct findings *findings, struct run_summary *summary);
+struct error *run_commit(struct arena *arena, const struct run_options *options,
+                         struct findings *findings, struct run_summary *summary);
+struct error *run_rollback(struct arena *arena, const struct run_options *options,
+                           struct findings *findings, struct run_summary *summary);
+struct error *run_resolve(struct arena *arena, const struct run_options *options, const char *step,
+                          const char *host, bool done, struct run_summary *summary);
+struct error *run_close(struct arena *arena, const struct run_options *options,
+                        struct run_summary *summary);
+
+/* Looks at every step of the phases in MASK (bit per phase); *would_change as for
+ * --detailed-exitcode. */
+struct preview_item {
+    const struct step *step;
+    const char *host; /* NULL: whole step (skipped, or its hosts are not known) */
+    enum look look;
+    const char *words, *change; /* NULL: none */
+    const struct preview_item *next;
+};
+struct error *run_preview_live(struct arena *arena, const struct run_options *options,
+                               unsigned phase_mask, struct findings *findings,
+                               const struct plan **plan, const struct preview_item **out,
+                               bool *would_change);
+
+/* What a person would type now: "holdback resume RUN", "holdback rollback RUN", ... */
+struct next_command {
+    const char *command, *what;
+};
+size_t run_next_commands(struct arena *arena, const struct run_summary *summary,
+                         struct next_command out[4]);
+
+/* Samples the guards in force, once: for status --watch. Calls view at the end. */
+struct error *run_sample(struct arena *arena, const struct run_options *options,
+                         struct run_summary *summary,
+                         void (*show)(void *context, const struct run_view *view), void *context);
+
+#endif

@@ -1,0 +1,11 @@
+# Writes OUTPUT, a C file that holds every file of SCHEMAS byte for byte.
+set(code "#include \"plan/schema.h\"\n\nconst struct schema_file schema_files[] = {\n")
+foreach(file ${SCHEMAS})
+    get_filename_component(name ${file} NAME)
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "(..)" "\\\\x\\1" bytes "${hex}")
+    # C limits one literal's length, so a long text is several literals that the compiler joins.
+    string(REGEX REPLACE "((\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..))" "\\1\"\n     \"" bytes "${bytes}")
+    string(APPEND code "    {\"${name}\",\n     \"${bytes}\"},\n")
+endforeach()
+file(WRITE ${OUTPUT} "${code}    {0, 0},\n};\n")
