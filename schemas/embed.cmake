@@ -4,8 +4,10 @@ foreach(file ${SCHEMAS})
     get_filename_component(name ${file} NAME)
     file(READ ${file} hex HEX)
     string(REGEX REPLACE "(..)" "\\\\x\\1" bytes "${hex}")
-    # C limits one literal's length, so a long text is several literals that the compiler joins.
-    string(REGEX REPLACE "((\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..)(\\\\x..))" "\\1\"\n     \"" bytes "${bytes}")
+    # Lines of 16 bytes: the compiler joins the literals.
+    set(byte "\\\\x..")
+    string(REPEAT "${byte}" 16 line)
+    string(REGEX REPLACE "(${line})" "\\1\"\n     \"" bytes "${bytes}")
     string(APPEND code "    {\"${name}\",\n     \"${bytes}\"},\n")
 endforeach()
 file(WRITE ${OUTPUT} "${code}    {0, 0},\n};\n")

@@ -32,6 +32,12 @@ void findings_add_hazard(struct findings *findings, const char *id, struct place
                          const char *hint, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/*
+ * WORD as messages show it, in quotes and cut short where it is long: what stands in a file may be
+ * megabytes. NULL once no more findings are kept: then no message needs it.
+ */
+const char *findings_quote(const struct findings *findings, const char *word);
+
 /* "did you mean \"x\"?" for the nearest of the candidates, or NULL. */
 const char *findings_suggest(const struct findings *findings, const char *word,
                              const char *const *candidates, size_t count);

@@ -9,8 +9,13 @@
  *   size      64MB, 20GB, plain bytes                   duration  500ms, 10s, 5m, 4h, 1d
  *   name      an identifier of ours                     step      the id of a step
  *   role      a role of the plan                        hosts     a role or a host
- *   variable  a variable of the plan                    versions  a server-version range (a map's
- * key) path, sql-path, shell-path    a local file
+ *   variable  a variable of the plan                    value     the name of a saved value
+ *   path, sql-path, shell-path    a local file
+ *   versions  a server-version range; where it is a map's key, the node made for the visitor has
+ *             the key as its text and the key's place
+ *   version-map    the map from version ranges to SQL texts itself, before its children
+ * The visitor sees them in the order of the document. What a schema gives no format (about,
+ * reasons, keywords, numbers) holds no ${}.
  */
 #ifndef PLAN_SCHEMA_H
 #define PLAN_SCHEMA_H
@@ -37,8 +42,13 @@ struct schema_visitor {
 void schema_check(const struct schema *schema, const char *file, const struct node *node,
                   struct findings *findings, const struct schema_visitor *visitor);
 
-/* The default of a property ("timeout" of "step.schema.json#/definitions/x" as the schema writes
- * it), or NULL. */
+/*
+ * The default that the schema file writes at POINTER, or NULL: "FILE#/PATH", or "#/PATH" in the
+ * file that was loaded; FILE is any that it refers to, directly or not. A $ref is followed.
+ *   schema_default(plan, "#/definitions/step/properties/timeout")             "60s"
+ *   schema_default(plan, "wait-until.schema.json#/properties/every")          "200ms"
+ *   schema_default(cluster, "#/definitions/postgres/properties/port")         "5432"
+ */
 const char *schema_default(const struct schema *schema, const char *pointer);
 
 #endif

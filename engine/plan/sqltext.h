@@ -14,7 +14,10 @@ struct sql_statement {
     int line;         /* of its first byte, from 1 */
 };
 
-/* The statements of TEXT; empty ones are left out. An unterminated quote or comment is an error. */
+/*
+ * The statements of TEXT, as psql would send them; empty ones are left out. An unterminated quote
+ * or comment is an error whose place has a line and column of TEXT, and no file.
+ */
 struct error *sql_split(struct arena *arena, const char *text, const struct sql_statement **out,
                         size_t *count);
 
@@ -25,6 +28,9 @@ struct error *sql_split(struct arena *arena, const char *text, const struct sql_
  * why; NULL: there is none. SAVEPOINT and ROLLBACK TO are allowed.
  */
 const char *sql_forbidden(const char *text, size_t *offset, const char **why);
+
+/* The same for any text that is sent to a server: psql commands, and COPY from or to the client. */
+const char *sql_unsendable(const char *text, size_t *offset, const char **why);
 
 /*
  * Server-version ranges: ">=14", "<10", ">=10 <12", "14", several joined by a space must all hold.

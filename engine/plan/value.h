@@ -8,6 +8,7 @@
 #ifndef PLAN_VALUE_H
 #define PLAN_VALUE_H
 
+#include "base/secret.h"
 #include "base/text.h"
 #include "plan/findings.h"
 
@@ -18,7 +19,7 @@ enum value_type {
     VALUE_SIZE,     /* number: bytes */
     VALUE_DURATION, /* number: milliseconds */
     VALUE_PATH,     /* a local file, already joined to the folder it is relative to */
-    VALUE_SECRET,   /* text: how the reference is written in the file, never its content */
+    VALUE_SECRET,   /* text: "file:PATH", "env:NAME" or "command:COMMAND", never its content */
 };
 
 struct value {
@@ -29,8 +30,14 @@ struct value {
 
 const char *value_type_name(enum value_type type);
 
+/* A sentence that says how a value of TYPE is written, or NULL for a text. */
+const char *value_type_hint(enum value_type type);
+
 /* Reads TEXT as a value of TYPE; false if it is not one. Sizes: B kB MB GB TB, powers of 1024. */
 bool value_read(struct arena *arena, enum value_type type, const char *text, struct value *out);
+
+/* The reference that the text of a VALUE_SECRET stands for; its argument points into TEXT. */
+bool value_read_secret(const char *text, struct secret_reference *out);
 
 struct scope;
 struct scope *scope_new(struct arena *arena);
@@ -44,23 +51,26 @@ void scope_set_text(struct scope *scope, const char *host, const char *name, con
 const struct value *scope_find(const struct scope *scope, const char *host, const char *name);
 
 /*
- * The three ways in. Each fails with the place of the reference if a name has no value yet ("value
- * "xid" is not known yet"). `$${` writes `${`.
+ * The three ways in. Each fails with PLACE if a name has no value yet ("value "xid" is not known
+ * yet") or is a secret. `$${` writes `${`.
  */
 struct error *expand_text(struct arena *arena, const struct scope *scope, const char *host,
                           const struct place place, const char *text, const char **out);
 
 /*
  * A value becomes one quoted literal (a number for sizes, durations, integers and booleans), with
- * ${name:identifier} one quoted identifier. Inside quotes, dollar quotes and comments ${} is an
- * error. Standard-conforming strings are assumed, and set on every connection.
+ * ${name:identifier} one quoted identifier; a duration is in seconds. Inside quotes, dollar quotes
+ * and comments ${} is an error, and so is a value that touches a word or a quoted string, because
+ * the two would become one. Outside quotes `$${` opens a dollar quote, as in any SQL. Standard-
+ * conforming strings are assumed, and set on every connection.
  */
 struct error *expand_sql(struct arena *arena, const struct scope *scope, const char *host,
                          const struct place place, const char *text, const char **out);
 
 /*
- * The variables of ours that a shell text names ($postgres_data_directory, ${xid}, "$run_id"):
- * their names as the shell spells them, and their values. Nothing in the text is changed.
+ * The variables of ours that a shell text names ($postgres_data_directory, ${xid}, "$run_id"), also
+ * in single quotes, where another shell may read them: their names as the shell spells them, and
+ * their values. A size is in bytes, a duration in seconds. Nothing in the text is changed.
  */
 struct shell_variable {
     const char *name, *value;
