@@ -48,4 +48,13 @@ struct host_file_change {
 struct error *host_file_replace(struct host *host, struct arena *arena,
                                 const struct host_file_change *change);
 
+/*
+ * What host_file_replace kept at BACKUP: the file as it was, with owner, group and mode (these and
+ * the digest, which is compared, lie beside it in BACKUP.meta, durable before the rename).
+ * out->exists is false if the file was absent; *is_kept if nothing was ever kept there.
+ */
+struct error *host_file_backup(struct host *host, struct arena *arena, const char *user,
+                               const char *backup, int64_t deadline_ms, struct host_file *out,
+                               bool *is_kept);
+
 #endif

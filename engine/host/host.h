@@ -22,6 +22,12 @@ struct host;
 struct host *host_new(const struct host_settings *settings, int stop_fd);
 void host_free(struct host *host); /* closes everything; NULL is fine */
 
+/*
+ * Another stop descriptor from now on (-1: none); returns the former. For the short work that must
+ * still be done after ERROR_STOPPED: the cancelling of a statement.
+ */
+int host_set_stop(struct host *host, int stop_fd);
+
 const struct host_settings *host_settings(const struct host *host);
 
 /* Connects and proves the host key; done by every other call when needed. */
@@ -71,11 +77,23 @@ struct error *host_shell(struct host *host, struct arena *arena,
 /*
  * A connected stream socket (a socketpair's end) to ADDRESS:PORT as seen from the host, through the
  * SSH session; or to what COMMAND, run as USER, reads and writes. Bytes move only inside host_wait.
- * Close the descriptor to end it.
+ * Close the descriptor to end it. Where the host is fine and the other side is not, the error is
+ * ERROR_FAILED, with "Connection refused" in its text if that is what happened to ADDRESS:PORT.
  */
 struct error *host_tunnel_tcp(struct host *host, struct arena *arena, const char *address, int port,
                               int64_t deadline_ms, int *fd);
 struct error *host_tunnel_command(struct host *host, struct arena *arena, const char *user,
                                   const char *command, int64_t deadline_ms, int *fd);
+
+/*
+ * Something of a caller's that lives as long as the host's object: a connection kept for the next
+ * look. One thing at a time; RELEASE is called on it when it is replaced (by NULL, too) and
+ * by host_free, while the session is still there.
+ */
+void host_keep(struct host *host, void *thing, void (*release)(void *thing));
+void *host_kept(const struct host *host);
+
+/* The version of libssh that is loaded. */
+const char *ssh_library(void);
 
 #endif

@@ -75,6 +75,10 @@ struct claim {
 };
 struct error *claim_take(struct host *host, struct arena *arena, const struct claim *claim,
                          int64_t deadline_ms);
+/* "PATH NUMBER RUN": what job_request and host_file_change take as `claim`. */
+const char *claim_reference(struct arena *arena, const struct host_settings *settings,
+                            const struct claim *claim);
+
 struct error *claim_release(struct host *host, struct arena *arena, const struct claim *claim,
                             int64_t deadline_ms);
 

@@ -1,8 +1,14 @@
 /*
  * One connection to a host's PostgreSQL (libpq, asynchronous calls only), by socket, tcp or direct
- * as the cluster file says. Session settings on every connection: application_name, UTF8,
- * standard_conforming_strings, search_path as the server has it, TCP keepalives and
- * idle_in_transaction_session_timeout; statement_timeout is what is left of the deadline.
+ * as the cluster file says. Session settings on every connection: application_name, UTF8, ISO
+ * dates, standard_conforming_strings, search_path as the server has it, TCP keepalives and
+ * idle_in_transaction_session_timeout (1 min); statement_timeout is what is left of the deadline
+ * and a little more, in case nobody is left to cancel.
+ *
+ * The password is the cluster file's, else the one of ~/.pgpass ($PGPASSFILE) for the host's real
+ * address (then its name) and port, else $PGPASSWORD; no other variable of libpq counts. A direct
+ * connection without sslmode is made as with verify-full; through SSH, tcp tries TLS (prefer) and
+ * socket has none.
  */
 #ifndef HOST_POSTGRES_H
 #define HOST_POSTGRES_H
@@ -23,9 +29,10 @@ struct postgres_request {
 };
 
 /*
- * Opens. ERROR_UNREACHABLE: the host, or the password or certificate was refused; ERROR_FAILED with
+ * Opens, in at most 20 s. ERROR_UNREACHABLE: the host does not answer, or the password, user or
+ * certificate was refused; ERROR_FAILED with
  * "the server is not running" in its text: nobody listens there, or it is starting up or shutting
- * down.
+ * down. The connection outlives ARENA (which only receives the error): close it before its host.
  */
 struct error *postgres_open(struct host *host, struct arena *arena,
                             const struct postgres_request *request, struct postgres **out);
@@ -44,15 +51,16 @@ struct postgres_result {
 /* What a failed statement means. */
 struct postgres_failure {
     char sqlstate[6];     /* "" if the server did not answer */
-    bool connection_lost; /* the statement may have been executed */
+    bool connection_lost; /* the statement may have been executed, or may still run */
 };
 
 /*
  * Executes TEXT (one statement, or several in one implicit transaction block; the last result is
- * returned, in ARENA). At most 16 MiB of result. On ERROR_TIMEOUT and ERROR_STOPPED the statement
- * was cancelled by pg_cancel_backend over a second connection, and the connection is then closed.
- * FAILURE may be NULL; it is set only if an error is returned. Server errors keep PostgreSQL's
- * primary message, detail, hint and position.
+ * returned, in ARENA). At most 16 MiB of result; COPY from or to the client is refused. On
+ * ERROR_TIMEOUT and ERROR_STOPPED the statement was cancelled by pg_cancel_backend over a second
+ * connection (in at most 10 s more), and this one is then closed; if it had ended before the
+ * cancellation came, that is success. FAILURE may be NULL; it is set only if an error is returned.
+ * Server errors keep PostgreSQL's primary message; detail, hint, context and line are in the hint.
  */
 struct error *postgres_execute(struct postgres *postgres, struct arena *arena, const char *text,
                                int64_t deadline_ms, struct postgres_result *out,
@@ -65,5 +73,8 @@ struct error *postgres_ask(struct host *host, struct arena *arena,
 
 /* 't' and 'true' in the only row and column. No row and NULL are false. */
 bool postgres_is_true(const struct postgres_result *result);
+
+/* The version of libpq that is loaded: 150018. */
+int postgres_library(void);
 
 #endif

@@ -1,0 +1,257 @@
+/* The shell texts that run on a host, and how their answers are read. */
+#include "host/wrapper.h"
+
+#include <string.h>
+
+/*
+ * claimed PATH NUMBER RUN BECOME: is the claim still ours? It keeps a shared lock on the claim's
+ * folder as descriptor 8, so that a take-over either comes before the comparison or finds what
+ * follows it begun. Where the file is another user's secret, BECOME (a command) reads it.
+ */
+const char wrapper_common[] =
+    "fail() { printf 'error %s\\n' \"$1\"; exit 1; }\n"
+    "make_folder() {\n"
+    "  if [ ! -d \"$1\" ] && mkdir -m \"$2\" -- \"$1\"; then made=yes; fi\n"
+    "  [ -d \"$1\" ] || fail \"could not make the folder \\\"$1\\\"\"\n"
+    "  [ ! -h \"$1\" ] || fail \"the folder \\\"$1\\\" is a symbolic link\"\n"
+    "  [ -O \"$1\" ] || fail \"the folder \\\"$1\\\" belongs to another user\"\n"
+    "}\n"
+    "claimed() {\n"
+    "  [ -n \"$1\" ] || return 0\n"
+    "  hb_file=$1 hb_number= hb_run=\n"
+    "  case $hb_file in '~'*) eval \"hb_file=$hb_file\" ;; esac\n"
+    "  if [ -r \"$hb_file\" ] && [ -r \"${hb_file%/*}\" ]; then\n"
+    "    exec 8<\"${hb_file%/*}\"\n"
+    "    flock -s -w 10 8 || fail \"the folder \\\"${hb_file%/*}\\\" stays locked\"\n"
+    "    hb_text=$(cat \"$hb_file\")\n"
+    "  else\n"
+    "    hb_text=$($4 /bin/sh -c 'cat \"$1\"' sh \"$hb_file\")\n"
+    "  fi\n"
+    "  while read -r hb_key hb_value; do\n"
+    "    case $hb_key in number) hb_number=$hb_value ;; run) hb_run=$hb_value ;; esac\n"
+    "  done <<END\n$hb_text\nEND\n"
+    "  [ \"$hb_number $hb_run\" = \"$2 $3\" ] && return\n"
+    "  printf 'lost %s %s\\n' \"$hb_number\" \"$hb_run\"\n"
+    "  exit 1\n"
+    "}\n";
+
+/*
+ * runner FOLDER NONCE INTERPRETER CLAIM…: the one process that may start the job. It alone holds
+ * the lock (descriptor 9); the job must not inherit it, because the job may leave a daemon. Nothing
+ * is executed before "started" is on disk. Exit 75: another runner was first.
+ */
+const char wrapper_runner[] =
+    "exec 9>>\"$1/lock\"\n"
+    "flock -n 9 && [ ! -e \"$1/started\" ] || exit 75\n"
+    "claimed \"$4\" \"$5\" \"$6\" \"$7\"\n"
+    "read -r boot </proc/sys/kernel/random/boot_id\n"
+    "printf '%s %s\\n' \"$boot\" \"$$\" >\"$1/started\" &&\n"
+    "  sync \"$1/started\" \"$1\" \"$1/..\" || {\n"
+    "  rm -f \"$1/started\"\n"
+    "  fail 'could not write that it starts'\n"
+    "}\n"
+    "exec 8<&- >/dev/null 2>&1\n"
+    "(\n"
+    "  exec 9>&-\n"
+    "  [ ! -e \"$1/environment.$2\" ] || . \"$1/environment.$2\"\n"
+    "  [ \"$3\" != bash ] || exec bash --norc -euo pipefail \"$1/script.$2\"\n"
+    "  exec /bin/sh -eu \"$1/script.$2\"\n"
+    ") >>\"$1/out\" 2>>\"$1/err\"\n"
+    "echo \"exit $?\" >\"$1/rc\" && sync \"$1/rc\" \"$1/out\" \"$1/err\" \"$1\" 9>&-\n";
+
+/*
+ * job_guard keeps a job that floods its output from filling the disk. job_state says what is known:
+ * none, running, "done STATUS" or "doubt WHY". A runner that died may leave the script running: the
+ * session has the runner's pid as its number, and that pid is not given to anybody else meanwhile.
+ */
+const char wrapper_job[] =
+    "job_prepare() {\n"
+    "  d=$HOME/.holdback/$1/$2\n"
+    "  [ ! -h \"$d\" ] || fail \"the folder \\\"$d\\\" is a symbolic link\"\n"
+    "  [ -e \"$d/started\" ] || make_folder \"$d\" 700\n"
+    "}\n"
+    "job_guard() {\n"
+    "  trap 'kill \"$w\"; exit' TERM\n"
+    "  while [ -d \"$d\" ] && [ ! -e \"$d/rc\" ]; do\n"
+    "    sleep 5 &\n"
+    "    w=$!\n"
+    "    wait \"$w\"\n"
+    "    find \"$d/out\" \"$d/err\" -size +32768 -exec truncate -s 16777217 {} +\n"
+    "  done\n"
+    "}\n"
+    "job_launch() {\n"
+    "  job_guard </dev/null >/dev/null 2>&1 &\n"
+    "  g=$!\n"
+    "  setsid -f -w /bin/sh -c \"$runner\" holdback-job \"$d\" \"$@\"\n"
+    "  s=$?\n"
+    "  kill \"$g\"\n"
+    "  if [ \"$s\" = 75 ]; then\n"
+    "    rm -f \"$d/script.$1\" \"$d/environment.$1\"\n"
+    "    [ -e \"$d/started\" ] || echo again\n"
+    "  fi\n"
+    "  [ -e \"$d/started\" ]\n"
+    "}\n"
+    "job_finished() {\n"
+    "  [ -e \"$d/rc\" ] && read -r w s <\"$d/rc\" && [ \"$w\" = exit ] || return 1\n"
+    "  case $s in '' | *[!0-9]*) return 1 ;; esac\n"
+    "  state=\"done $s\"\n"
+    "}\n"
+    "job_lives_on() {\n"
+    "  [ -n \"$1\" ] && [ ! -d \"/proc/$1\" ] || return 1\n"
+    "  p=$1\n"
+    "  for f in /proc/[0-9]*/stat; do\n"
+    "    { read -r line <\"$f\"; } 2>/dev/null || continue\n"
+    "    set -- ${line##*) }\n"
+    "    [ \"$4\" = \"$p\" ] && [ \"$1\" != Z ] && return\n"
+    "  done\n"
+    "  return 1\n"
+    "}\n"
+    "job_state() {\n"
+    "  job_finished && return\n"
+    "  state=none b= p=\n"
+    "  [ -e \"$d/started\" ] && [ -e \"$d/lock\" ] || return\n"
+    "  read -r b p <\"$d/started\"\n"
+    "  read -r now </proc/sys/kernel/random/boot_id\n"
+    "  state=running\n"
+    "  exec 9<\"$d/lock\"\n"
+    "  if flock -n -s 9; then\n"
+    "    job_finished && return\n"
+    "    state='doubt its runner died'\n"
+    "    [ \"$b\" = \"$now\" ] || state='doubt the host was started anew meanwhile'\n"
+    "    [ \"$b\" = \"$now\" ] && job_lives_on \"$p\" && state='running without its runner'\n"
+    "  fi\n"
+    "  exec 9<&-\n"
+    "}\n"
+    "job_part() {\n"
+    "  [ -s \"$1\" ] || return 0\n"
+    "  if [ \"$2\" = 0 ]; then head -c 16777217 \"$1\"\n"
+    "  else tail -c \"+$(($2 + 1))\" \"$1\" | head -c 16777217; fi\n"
+    "}\n"
+    "job_report() {\n"
+    "  job_state\n"
+    "  printf '%s\\n' \"$state\"\n"
+    "  job_part \"$d/out\" \"$1\"\n"
+    "  job_part \"$d/err\" \"$2\" >&2\n"
+    "}\n";
+
+static void body_make(struct text *body, const struct wrapper_call *call)
+{
+    text_append(body, "(\nset --");
+    append_words(body, call->arguments);
+    text_append(body, "\n");
+    text_append(body, wrapper_common);
+    for (const char *const *text = call->texts; *text != NULL; text++)
+        text_append(body, *text);
+    text_append(body, "\n)");
+}
+
+/* The last line of what the programs on the host said, as a cause. */
+static struct error *with_cause(struct arena *arena, struct error *error, const struct text *words)
+{
+    struct text clean CLEANUP(text_release) = {0};
+    size_t end = words->length, start;
+
+    while (end > 0 && strchr("\r\n ", words->bytes[end - 1]) != NULL)
+        end--;
+    for (start = end; start > 0 && words->bytes[start - 1] != '\n';)
+        start--;
+    if (end > start) {
+        text_append_visible(&clean, words->bytes + start, end - start);
+        error->cause = error_new(arena, error->kind, "%s", text_copy(&clean, arena));
+    }
+    return error;
+}
+
+static struct error *claim_lost(struct host *host, struct arena *arena, const char *rest)
+{
+    const char *run = strchr(rest, ' ');
+
+    if (run == NULL || run[1] == '\0')
+        return error_new(arena, ERROR_LOCKED, "the claim on %s is gone: nothing was changed there",
+                         host_what(host, arena));
+    return error_new(arena, ERROR_LOCKED,
+                     "the claim on %s is not ours any more: run \"%s\" has it with number %.*s, and "
+                     "nothing was changed there",
+                     host_what(host, arena), run + 1, (int)(run - rest), rest);
+}
+
+struct error *wrapper_call(struct host *host, struct arena *arena, struct wrapper_call *call,
+                           struct shell_result *out, const char **word, const char **rest)
+{
+    struct text body CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
+    struct shell_result result;
+
+    body_make(&body, call);
+    call->shell.body = body.bytes;
+    call->shell.body_length = body.length;
+
+    struct error *error = shell_call(host, arena, &call->shell, &result);
+
+    if (error != NULL)
+        return error;
+
+    char *end = result.out.length == 0 ? NULL : memchr(result.out.bytes, '\n', result.out.length);
+    size_t length = end == NULL ? 0 : (size_t)(end - result.out.bytes);
+    char *line = arena_copy(arena, text_string(&result.out), length);
+    char *blank = strchr(line, ' ');
+
+    *rest = "";
+    if (blank != NULL) {
+        *blank = '\0';
+        *rest = blank + 1;
+    }
+    *word = line;
+    if (equal(line, "error"))
+        error = with_cause(arena, error_new(arena, ERROR_FAILED, "%s on %s: %s", call->what,
+                                            host_what(host, arena), *rest),
+                           &result.err);
+    else if (equal(line, "lost"))
+        error = claim_lost(host, arena, *rest);
+    else if (end == NULL)
+        error = with_cause(arena, error_new(arena, ERROR_UNREACHABLE,
+                                            "%s on %s: there was no answer (status %d)", call->what,
+                                            host_what(host, arena), result.status),
+                           &result.err);
+    if (error != NULL) {
+        shell_result_release(&result);
+        return error;
+    }
+    result.out.length -= length + 1;
+    memmove(result.out.bytes, end + 1, result.out.length + 1);
+    *out = result;
+    return NULL;
+}
+
+/* What the function claimed puts into eval must not mean anything to a shell. */
+static bool is_plain_path(const char *path)
+{
+    return (*path == '~' || *path == '/') &&
+           path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~/%-")] ==
+               '\0';
+}
+
+struct error *wrapper_claim(struct host *host, struct arena *arena, const char *user,
+                            const char *claim, const char *out[4])
+{
+    const char *owner = host->settings->postgres.os_user, *become = host->settings->ssh.become;
+
+    for (int at = 0; at < 4; at++)
+        out[at] = "";
+    if (claim == NULL)
+        return NULL;
+
+    char *path = arena_strdup(arena, claim), *number = strchr(path, ' '), *run;
+
+    if (number == NULL || (run = strchr(number + 1, ' ')) == NULL)
+        return error_new(arena, ERROR_INPUT, "\"%s\" cannot be a claim", claim);
+    *number++ = *run++ = '\0';
+    if (!is_plain_path(path))
+        return error_new(arena, ERROR_INPUT, "\"%s\" cannot be the file of a claim", path);
+    out[0] = path;
+    out[1] = number;
+    out[2] = run;
+    if (!equal(user != NULL ? user : host->login, owner) && !equal(become, "none"))
+        out[3] = arena_printf(arena, "%s %s", equal(become, "doas") ? "doas -n -u" : "sudo -n -H -u",
+                              equal(become, "doas") ? owner : arena_printf(arena, "%s --", owner));
+    return NULL;
+}
