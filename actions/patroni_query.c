@@ -1,0 +1,54 @@
+/* patroni: what is asked of the whole cluster: maintenance mode, and reading. */
+#include "patroni.h"
+
+#include <string.h>
+
+enum look patroni_query(struct work *work, struct error **error)
+{
+    const char *what = node_text(work->step->params, "query");
+    const struct node *names = node_find(work->step->params, "save");
+    struct patroni_answer answer;
+    struct error *cause =
+        patroni_ask_any(work, arena_printf(work->arena, "/%s", what), &answer);
+    if (cause == NULL && answer.body == NULL)
+        cause = error_new(work->arena, ERROR_FAILED,
+                          "could not read Patroni's %s: no Patroni answers", what);
+    if (cause != NULL)
+        return work_look_failed(work, cause, error);
+    const char *json = json_text_of(work, answer.body);
+    if (names == NULL) {
+        text_append(&work->shown, json);
+        text_append(&work->shown, "\n");
+    }
+    NODE_EACH(name, names)
+    work_save(work, name->text, json);
+    return LOOK_ALREADY;
+}
+
+static struct error *look_maintenance(struct work *work, const struct node *value, bool *is_so,
+                                      const char **words)
+{
+    bool wanted = equal(value->text, "true");
+    struct error *error = patroni_maintenance(work, wanted, is_so, words);
+    if (error == NULL && !*is_so && !work->is_repeat)
+        work_change(work, "PATCH /config {\"pause\": %s}", wanted ? "true" : "null");
+    return error;
+}
+
+/* A member shows the mode after its next loop only. */
+static struct error *apply_maintenance(struct work *work, const struct node *value,
+                                       enum apply *outcome)
+{
+    *outcome = APPLY_MAYBE;
+    struct error *error = patroni_patch_config(
+        work, equal(value->text, "true") ? "{\"pause\":true}" : "{\"pause\":null}");
+    for (size_t i = 0; error == NULL && i < work->cluster->host_count; i++)
+        error = patroni_poke(work, &work->cluster->hosts[i]);
+    return error;
+}
+
+const struct patroni_key patroni_maintenance_key = {
+    .name = "maintenance",
+    .look = look_maintenance,
+    .apply = apply_maintenance,
+};

@@ -1,0 +1,163 @@
+/*
+ * patroni: the service, by systemd as root. A fence is a drop-in whose condition is never true
+ * beside a disabled unit: `systemctl mask` is refused where the unit file itself lies in
+ * /etc/systemd/system. Whether the unit was enabled before is kept in the fence.
+ */
+#include "patroni.h"
+
+#include <string.h>
+
+struct service {
+    bool is_running, is_enabled, is_fenced;
+    const char *state; /* "active (running)" */
+};
+
+/* Runs SCRIPT as root with $1 the unit, $2 the fence. */
+static struct error *run_script(struct work *work, const char *script, const char *what,
+                                const char **out)
+{
+    const char *service = work->target->patroni.service;
+    const char *unit = ends_with(service, ".service")
+                           ? service
+                           : arena_printf(work->arena, "%s.service", service);
+    const char *fence =
+        arena_printf(work->arena, "/etc/systemd/system/%s.d/holdback-fence.conf", unit);
+    const char *arguments[] = {unit, fence, NULL};
+    struct shell_result result;
+    struct error *error = work_script(work, "root", script, arguments, &result);
+    if (error != NULL)
+        return error;
+    if (result.status != 0)
+        error = error_new(work->arena, ERROR_FAILED, "could not %s service \"%s\": %s", what, unit,
+                          work_status_text(work, &result));
+    else if (out != NULL)
+        *out = text_copy(&result.out, work->arena);
+    shell_result_release(&result);
+    return error;
+}
+
+/* The value of NAME in lines of NAME=VALUE, or "". */
+static const char *property(struct work *work, const char *lines, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = lines; line != NULL && *line != '\0';) {
+        if (strncmp(line, name, length) == 0 && line[length] == '=')
+            return arena_copy(work->arena, line + length + 1, strcspn(line + length + 1, "\n"));
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
+    }
+    return "";
+}
+
+static struct error *service_look(struct work *work, struct service *out)
+{
+    static const char script[] =
+        "systemctl show -p LoadState -p ActiveState -p SubState -p MainPID -p UnitFileState \"$1\"\n"
+        "if [ -e \"$2\" ]; then echo Fence=yes; fi\n";
+    const char *lines;
+    struct error *error = run_script(work, script, "look at", &lines);
+    if (error != NULL)
+        return error;
+    if (equal(property(work, lines, "LoadState"), "not-found"))
+        return error_new(work->arena, ERROR_FAILED, "service \"%s\" does not exist on host \"%s\"",
+                         work->target->patroni.service, work->target->name);
+    const char *active = property(work, lines, "ActiveState");
+    const char *pid = property(work, lines, "MainPID");
+    // "activating" is a service that systemd will start again in a moment.
+    out->is_running = (!equal(active, "inactive") && !equal(active, "failed")) ||
+                      (pid[0] != '\0' && !equal(pid, "0"));
+    out->is_enabled = starts_with(property(work, lines, "UnitFileState"), "enabled");
+    out->is_fenced = equal(property(work, lines, "Fence"), "yes");
+    out->state = arena_printf(work->arena, "%s (%s)", active, property(work, lines, "SubState"));
+    return NULL;
+}
+
+/* A started service is one whose REST answers: a unit that crashes in a loop is active, too. */
+static struct error *look_started(struct work *work, const struct service *service, bool *is_so,
+                                  const char **words)
+{
+    enum patroni_reach reach;
+    struct patroni_status status;
+    *words = service->is_fenced ? "the service is fenced"
+                                : arena_printf(work->arena, "the service is %s", service->state);
+    if (service->is_fenced || !starts_with(service->state, "active"))
+        return NULL;
+    struct error *error = patroni_status(work, work->target, &reach, &status);
+    if (error != NULL)
+        return error;
+    *is_so = reach == PATRONI_ANSWERED;
+    if (!*is_so)
+        *words = "the service is active, but Patroni does not answer yet";
+    return NULL;
+}
+
+static struct error *look_service(struct work *work, const struct node *value, bool *is_so,
+                                  const char **words)
+{
+    struct service service = {0};
+    struct error *error = service_look(work, &service);
+    if (error != NULL)
+        return error;
+    *is_so = false;
+    if (equal(value->text, "started")) {
+        error = look_started(work, &service, is_so, words);
+    } else {
+        bool wants_fence = equal(value->text, "fenced");
+        *is_so = !service.is_running &&
+                 (!wants_fence || (service.is_fenced && !service.is_enabled));
+        *words = service.is_running ? arena_printf(work->arena, "the service is %s", service.state)
+                 : *is_so && wants_fence ? "the service is fenced"
+                 : *is_so                ? "the service is stopped"
+                                         : "the service is stopped, but not fenced";
+    }
+    if (error == NULL && !*is_so && !work->is_repeat)
+        work_change(work, "service \"%s\": %s -> %s", work->target->patroni.service, service.state,
+                    value->text);
+    return error;
+}
+
+static const char fence_script[] =
+    "umask 022\n"
+    "folder=${2%/*}\n"
+    "if [ ! -e \"$2\" ]; then\n"
+    "    enabled=$(systemctl is-enabled \"$1\" 2>/dev/null || true)\n"
+    "    mkdir -p \"$folder\"\n"
+    "    printf '%s\\n' '# Written by holdback: this node must not start during a rollback.' \\\n"
+    "        \"# The unit was: $enabled\" '[Unit]' 'ConditionPathExists=!/' >\"$folder/.fence\"\n"
+    "    sync \"$folder/.fence\"\n"
+    "    mv -T \"$folder/.fence\" \"$2\"\n"
+    "    sync \"$folder\"\n"
+    "fi\n"
+    "systemctl daemon-reload\n"
+    "case $(systemctl is-enabled \"$1\" 2>/dev/null || true) in\n"
+    "enabled*) systemctl --quiet disable \"$1\" ;;\n"
+    "esac\n"
+    "systemctl stop \"$1\"\n";
+
+/* The unit is enabled before its fence goes, so that no crash between can lose that it was. */
+static const char start_script[] =
+    "if [ -e \"$2\" ]; then\n"
+    "    if grep -q '^# The unit was: enabled' \"$2\"; then systemctl --quiet enable \"$1\"; fi\n"
+    "    rm -f \"$2\" \"${2%/*}/.fence\"\n"
+    "    rmdir --ignore-fail-on-non-empty \"${2%/*}\"\n"
+    "    systemctl daemon-reload\n"
+    "fi\n"
+    "systemctl reset-failed \"$1\" 2>/dev/null || true\n"
+    "systemctl start --no-block \"$1\"\n";
+
+static struct error *apply_service(struct work *work, const struct node *value,
+                                   enum apply *outcome)
+{
+    *outcome = APPLY_MAYBE;
+    if (equal(value->text, "fenced"))
+        return run_script(work, fence_script, "fence", NULL);
+    if (equal(value->text, "started"))
+        return run_script(work, start_script, "start", NULL);
+    return run_script(work, "systemctl stop \"$1\"\n", "stop", NULL);
+}
+
+const struct patroni_key patroni_service_key = {
+    .name = "service",
+    .look = look_service,
+    .apply = apply_service,
+};

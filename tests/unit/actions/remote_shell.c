@@ -1,0 +1,219 @@
+#include "action_test.h"
+
+static enum apply apply(struct work *work, struct error **error)
+{
+    return work->step->action->apply(work, error);
+}
+
+static enum look look(struct work *work, struct error **error)
+{
+    return work->step->action->look(work, error);
+}
+
+static enum settle settle(struct work *work, struct error **error)
+{
+    return work->step->action->settle(work, error);
+}
+
+/* The first step, with RUN as the keys of its action. */
+static struct work a_step(const char *keys)
+{
+    const struct plan *plan = a_plan(arena_printf(
+        &arena, "  - {id: s, hosts: one, timeout: 5s, if-interrupted: ask, remote-shell: {%s}}\n",
+        keys));
+
+    return a_work(plan, "s");
+}
+
+static void what_a_job_prints_is_shown_and_saved(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: 'echo out; echo err >&2; echo; echo', save: [answer]");
+
+    assert_int_equal(look(&work, &error), LOOK_WOULD_CHANGE);
+    assert_string_equal(text_string(&work.change), "echo out; echo err >&2; echo; echo\n");
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "answer"), "out");
+    assert_string_equal(text_string(&work.shown), "out\n\n\nerr\n");
+    work_end(&work);
+}
+
+static void several_names_take_one_line_each(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: 'echo 1; echo; echo 3', save: [a, b, c]");
+
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "a"), "1");
+    assert_string_equal(saved(&work, "b"), "");
+    assert_string_equal(saved(&work, "c"), "3");
+    work_end(&work);
+
+    work = a_step("run: 'echo 1', save: [a, b]");
+    assert_int_equal(apply(&work, &error), APPLY_MAYBE);
+    assert_string_equal(error->message,
+                        "its output cannot be saved: it has 1 lines, and there are 2 names");
+    work_end(&work);
+}
+
+static void a_failed_job_tells_its_status_and_last_words(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: 'echo no such thing >&2; exit 3'");
+
+    assert_int_equal(apply(&work, &error), APPLY_MAYBE);
+    assert_string_equal(error->message, "exit status 3: no such thing");
+    assert_int_equal(error->kind, ERROR_FAILED);
+    assert_int_equal(settle(&work, &error), SETTLE_FAILED);
+    work_end(&work);
+}
+
+static void an_exit_status_that_is_listed_is_success(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: exit 3, succeed-on: [0, 3]");
+
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    work_end(&work);
+}
+
+static void values_reach_the_text_as_variables_and_never_as_text(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: 'printf %s \"$word\"', save: [answer]");
+
+    scope_set_text(scope, NULL, "word", "'; rm -rf / \"$(x)\"\n#");
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "answer"), "'; rm -rf / \"$(x)\"\n#");
+    work_end(&work);
+}
+
+static void unless_decides_before_and_after(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(
+        arena_printf(&arena, "unless: 'test -e %s', run: 'touch %s'", a_file("u"), a_file("u")));
+
+    assert_int_equal(look(&work, &error), LOOK_WOULD_CHANGE);
+    assert_int_equal(apply(&work, &error), APPLY_LOOK);
+    assert_int_equal(look(&work, &error), LOOK_ALREADY);
+    work_end(&work);
+
+    work = a_step("unless: 'echo broken >&2; exit 4', run: 'true'");
+    assert_int_equal(look(&work, &error), LOOK_FAILED);
+    assert_string_equal(error->message, "could not look: exit status 4: broken");
+    work_end(&work);
+}
+
+static void creates_and_removes_are_paths_that_come_and_go(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work =
+        a_step(arena_printf(&arena, "creates: %s, removes: %s, run: 'mv %s %s'", a_file("new"),
+                            a_file("old"), a_file("old"), a_file("new")));
+
+    server_write(server, "old", "", 0600);
+    assert_int_equal(look(&work, &error), LOOK_WOULD_CHANGE);
+    assert_int_equal(apply(&work, &error), APPLY_LOOK);
+    assert_int_equal(look(&work, &error), LOOK_ALREADY);
+    work_end(&work);
+}
+
+static void standard_input_is_given_and_a_secret_stays_one(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: cat, stdin: 'a ${word}', save: [answer]");
+
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "answer"), "a w");
+    work_end(&work);
+
+    server_write(server, "secret", "hunter2\n", 0600);
+    work = a_step("run: 'wc -c', stdin: '${word}', save: [answer]");
+    scope_set(scope, NULL, "word",
+              (struct value){.type = VALUE_SECRET,
+                             .text = arena_printf(&arena, "file:%s", a_file("secret"))});
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "answer"), "7");
+    work_end(&work);
+}
+
+static void a_job_is_never_run_twice(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(
+        arena_printf(&arena, "run: 'echo x >>%s; echo done', save: [answer]", a_file("count")));
+
+    assert_int_equal(settle(&work, &error), SETTLE_NOT_DONE);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    work.saved = NULL;
+    assert_int_equal(settle(&work, &error), SETTLE_DONE);
+    assert_string_equal(saved(&work, "answer"), "done");
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(server_read(server, "count"), "x\n");
+    work_end(&work);
+}
+
+static void a_job_that_takes_too_long_is_left_named_and_attached_to(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(arena_printf(
+        &arena, "run: 'echo waiting; while [ ! -e %s ]; do sleep 0.05; done; echo end', save: [a]",
+        a_file("go")));
+
+    work.deadline_ms = clock_ms() + 700;
+    assert_int_equal(apply(&work, &error), APPLY_RUNNING);
+    assert_string_equal(error->message, "the job goes on without us");
+    assert_string_equal(error->hint,
+                        arena_printf(&arena,
+                                     "What it wrote is in ~/.holdback/action-test/%.8s* on host "
+                                     "\"pg1\".",
+                                     operation));
+    assert_string_equal(watched, "waiting");
+    work.deadline_ms = within(5);
+    assert_int_equal(settle(&work, &error), SETTLE_RUNNING);
+    server_write(server, "go", "", 0600);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(saved(&work, "a"), "waiting\nend");
+    work_end(&work);
+}
+
+static void output_that_is_no_text_is_not_saved(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step("run: 'printf \"\\\\377\"', save: [a]");
+
+    assert_int_equal(apply(&work, &error), APPLY_MAYBE);
+    assert_string_equal(error->message, "its output cannot be saved: it is not UTF-8 text");
+    work_end(&work);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_job_prints_is_shown_and_saved),
+        cmocka_unit_test(several_names_take_one_line_each),
+        cmocka_unit_test(a_failed_job_tells_its_status_and_last_words),
+        cmocka_unit_test(an_exit_status_that_is_listed_is_success),
+        cmocka_unit_test(values_reach_the_text_as_variables_and_never_as_text),
+        cmocka_unit_test(unless_decides_before_and_after),
+        cmocka_unit_test(creates_and_removes_are_paths_that_come_and_go),
+        cmocka_unit_test(standard_input_is_given_and_a_secret_stays_one),
+        cmocka_unit_test(a_job_is_never_run_twice),
+        cmocka_unit_test(a_job_that_takes_too_long_is_left_named_and_attached_to),
+        cmocka_unit_test(output_that_is_no_text_is_not_saved),
+    };
+
+    return cmocka_run_group_tests(tests, open_server, close_server);
+}
