@@ -1,13 +1,14 @@
 /*
- * The journal of a run: one JSON object per line, append-only, each line with the SHA-256 of the
- * line before. The rules that make it trustworthy:
+ * The journal of a run: one JSON object per line, append-only; each line ends with the SHA-256 of
+ * itself ("hash") and carries that of the line before ("prev"). The rules that make it trustworthy:
  *
  *  1. Intent is on disk before the first byte goes to a host; outcomes are on disk before the next
  *     step begins: journal_append puts a record into memory, journal_sync makes one durable write
  * of all that were appended. One sync per barrier.
- *  2. Every record says how many syncs came before it. When a journal is opened, a damaged or torn
- *     tail is cut off if nothing after it proves that it was once synced: that is what a power loss
- *     leaves. Damage before a later barrier, an unknown version or another owner is refused.
+ *  2. Every record says how many records were on disk when it was made ("durable"). When a journal
+ *     is opened, a torn or damaged tail is cut off, unless a later record says that it had been on
+ *     disk: what was never acknowledged may be lost in a power loss, what was acknowledged may not.
+ *     Such damage, an unknown version and another owner are refused.
  *  3. After a failed write or sync every further call fails with the same error.
  *
  * Only one thread writes. See schemas/journal.schema.json for the records.
@@ -24,14 +25,17 @@ struct journal;
 struct record {
     const struct node *node;
     const char *type;
-    size_t number; /* from 1 */
+    const char *at; /* timestamp */
+    size_t number;  /* from 1 */
     const struct record *next;
 };
 
 /* Makes PATH, which must not exist, with mode 0600. */
 struct error *journal_create(struct arena *arena, const char *path, struct journal **out);
 
-/* Opens PATH to append; *first is the first of the records that are in it, in ARENA. */
+/*
+ * Opens PATH to append, and cuts a torn tail off; *first is the first of its records, in ARENA.
+ */
 struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
                            const struct record **first);
 
@@ -42,9 +46,13 @@ void journal_close(struct journal *journal);
 
 /*
  * Appends a record: FIELDS is what stands behind the common fields, as JSON members without braces
- * (`"step":"mark","host":"pg1"`), or "". It is in memory until journal_sync.
+ * (`"step":"mark","host":"pg1"`), or "". It is in memory until journal_sync. Returns the record as
+ * a reader will find it, in ARENA.
  */
-void journal_append(struct journal *journal, const char *type, const char *fields);
+const struct record *journal_append(struct journal *journal, struct arena *arena, const char *type,
+                                    const char *fields);
+
+/* Writes and syncs what was appended; nothing to write is success. */
 struct error *journal_sync(struct journal *journal, struct arena *arena);
 
 /* The hash of the last record: what an intent is known by on a host. */

@@ -41,8 +41,9 @@ enum step_state {
 extern const char *const step_state_names[];
 
 struct step_status {
-    const char *step, *host;
+    const char *step, *host; /* host NULL: a step without hosts, or one that was skipped */
     enum step_state state;
+    bool may_have_happened; /* by this or an earlier try */
     int try;
     const char *operation; /* of the last try */
     const char *message;   /* error or words of the last outcome, or NULL */
@@ -97,6 +98,18 @@ struct run_observer {
     void (*show)(void *context, const struct step *step, const char *host, const struct text *text);
 };
 
+struct run_view_host {
+    const char *host, *words; /* words: what is waited for, or the state */
+    bool is_finished;
+};
+
+struct run_view_guard {
+    const struct guard *guard;
+    const char *host;
+    const char *words; /* last value */
+    bool is_true, is_known;
+};
+
 /* What a progress display can draw. Valid during the call of tick. */
 struct run_view {
     const char *run, *plan;
@@ -104,17 +117,11 @@ struct run_view {
     const struct step *step;
     int64_t elapsed_ms;
     int index, count; /* of the step in its phase */
-    struct {
-        const char *host, *words; /* words: what is waited for, or the state */
-        bool is_finished;
-    } const *hosts;
+    const struct run_view_host *hosts;
     size_t host_count;
-    struct {
-        const struct guard *guard;
-        const char *words; /* last value */
-        bool is_true, is_known;
-    } const *guards;
+    const struct run_view_guard *guards; /* those in force */
     size_t guard_count;
+    const struct node *roles; /* role -> hosts, as pinned; NULL: not yet */
 };
 
 struct run_options {
@@ -162,7 +169,7 @@ struct preview_item {
     const struct step *step;
     const char *host; /* NULL: whole step (skipped, or its hosts are not known) */
     enum look look;
-    const char *words, *change; /* NULL: none */
+    const char *words, *change, *shown; /* NULL: none; shown: rows that a query read */
     const struct preview_item *next;
 };
 struct error *run_preview_live(struct arena *arena, const struct run_options *options,

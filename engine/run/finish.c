@@ -1,0 +1,116 @@
+/* What a closed run leaves behind on the hosts: nothing. */
+#include "run/work.h"
+
+enum {
+    CLEAN_TIMEOUT_MS = 30000,
+};
+
+/* Every user that a step may have acted as has a folder. */
+static void folders_remove(struct worker *worker)
+{
+    struct run *run = worker->run;
+    const int64_t deadline_ms = clock_ms() + CLEAN_TIMEOUT_MS;
+    const char *os_user = worker->target->postgres.os_user;
+    struct users users = users_of(&worker->arena, run, worker->target->name);
+
+    users_add(&users, os_user);
+    users_add(&users, NULL);
+    for (size_t at = 0; at < users.count && worker->error == NULL; at++)
+        worker->error =
+            run_folder_remove(worker->host, &worker->arena, run->id, users.names[at], deadline_ms);
+    if (worker->error != NULL)
+        return;
+
+    const struct claim claim = claim_of(run);
+
+    worker->error = claim_release(worker->host, &worker->arena, &claim, deadline_ms);
+}
+
+/* Markers travel with the data: they are where the leader is now. */
+static void markers_remove(struct worker *worker)
+{
+    struct run *run = worker->run;
+
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        for (const struct step *step = NULL;
+             (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
+            if (step->action == NULL || step->action->clean == NULL || worker->error != NULL)
+                continue;
+
+            struct task task = {.step = step, .kind = TASK_CLEAN, .try = 1};
+
+            worker->context = &task;
+            task_worker(worker);
+        }
+    }
+}
+
+static void tell(struct run *run, const struct worker *worker, const char *what)
+{
+    const struct run_observer *observer = run->options->observer;
+    const char *words = arena_printf(run->arena, "could not remove %s from \"%s\": %s", what,
+                                     worker->target->name, error_text(run->arena, worker->error));
+
+    run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, worker->target->name),
+               json_text(run->arena, words));
+    if (observer != NULL && observer->event != NULL)
+        observer->event(observer->context, NULL, worker->target->name, "left", words);
+}
+
+static bool plan_has_markers(const struct run *run)
+{
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        for (const struct step *step = NULL;
+             (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
+            if (step->action != NULL && step->action->clean != NULL &&
+                ledger_may_have_happened(&run->ledger, step))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void markers_clean(struct run *run)
+{
+    struct patroni_cluster members = {0};
+
+    if (!plan_has_markers(run) || members_read(run, &members) != NULL)
+        return;
+    for (size_t at = 0; at < run->cluster->host_count; at++) {
+        const struct host_settings *host = &run->cluster->hosts[at];
+        const struct patroni_member *member = patroni_find_member(&members, host->member);
+
+        if (member == NULL || !member->is_leader)
+            continue;
+
+        struct worker *worker = workers_new(run, &host, 1, markers_remove);
+
+        workers_run(run, worker, 1);
+        if (worker->error != NULL)
+            tell(run, worker, "the markers");
+        workers_release(worker, 1);
+    }
+}
+
+void run_clean(struct run *run)
+{
+    size_t count = 0;
+    const struct host_settings **hosts =
+        arena_alloc(run->arena, sizeof(struct host_settings *) * (run->cluster->host_count + 1));
+
+    markers_clean(run);
+    for (size_t at = 0; at < run->cluster->host_count; at++) {
+        if (!run->is_lost[at])
+            hosts[count++] = &run->cluster->hosts[at];
+    }
+
+    struct worker *workers = workers_new(run, hosts, count, folders_remove);
+
+    workers_run(run, workers, count);
+    for (size_t at = 0; at < count; at++) {
+        if (workers[at].error != NULL)
+            tell(run, &workers[at], "our claim and folder");
+    }
+    workers_release(workers, count);
+    run_record(run, "cleaned", "%s", "");
+}

@@ -1,0 +1,271 @@
+#include "run/folder.h"
+#include "base/file.h"
+#include "run/ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct run_place run_place_resolve(struct arena *arena, const struct run_place *asked,
+                                   const char *cluster_journal)
+{
+    if (asked->journal != NULL)
+        return *asked;
+    if (cluster_journal != NULL)
+        return (struct run_place){cluster_journal, "the cluster file"};
+
+    const char *state = getenv("XDG_STATE_HOME"); // NOLINT(concurrency-mt-unsafe)
+
+    if (geteuid() == 0)
+        return (struct run_place){"/var/lib/holdback", "the default"};
+    if (state != NULL && *state == '/')
+        return (struct run_place){arena_printf(arena, "%s/holdback", state), "$XDG_STATE_HOME"};
+    return (struct run_place){path_join(arena, ".", "~/.local/state/holdback"), "the default"};
+}
+
+const char *user_name(struct arena *arena)
+{
+    const struct passwd *entry = getpwuid(geteuid()); // NOLINT(concurrency-mt-unsafe)
+
+    return entry == NULL ? arena_printf(arena, "uid %u", (unsigned)geteuid())
+                         : arena_strdup(arena, entry->pw_name);
+}
+
+const char *machine_name(struct arena *arena)
+{
+    char name[256] = "";
+
+    if (gethostname(name, sizeof name - 1) != 0)
+        return "unknown";
+    return arena_strdup(arena, name);
+}
+
+struct error *folder_sync_entry(struct arena *arena, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) != 0) {
+        struct error *error = error_new(arena, ERROR_FAILED, "could not sync folder \"%s\": %s",
+                                        path, errno_text(arena, errno));
+
+        if (fd >= 0)
+            (void)close(fd);
+        return error;
+    }
+    (void)close(fd);
+    return NULL;
+}
+
+struct error *cluster_folder_lock(struct arena *arena, const char *journal, const char *cluster,
+                                  const char **folder, int *lock_fd)
+{
+    const char *path = arena_printf(arena, "%s/%s", journal, cluster);
+    struct error *error = folder_make(arena, path, 0700);
+
+    if (error != NULL)
+        return error_hint(arena, error, "Say where runs shall live with --journal DIR.");
+
+    int fd = open(arena_printf(arena, "%s/lock", path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+        error = error_new(arena, ERROR_FAILED, "could not lock folder \"%s\": %s", path,
+                          errno_text(arena, errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return error;
+    }
+    *folder = path;
+    *lock_fd = fd;
+    return NULL;
+}
+
+static const char *run_id_new(struct arena *arena)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+    unsigned char noise[2];
+    char stamp[32];
+
+    (void)gmtime_r(&now, &parts);
+    (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
+    while (getrandom(noise, sizeof noise, 0) != (ssize_t)sizeof noise)
+        continue;
+    return arena_printf(arena, "%s-%02x%02x", stamp, noise[0], noise[1]);
+}
+
+struct error *run_folder_create(struct arena *arena, const char *cluster_folder, const char **id,
+                                const char **folder)
+{
+    for (;;) {
+        const char *name = run_id_new(arena);
+        const char *path = arena_printf(arena, "%s/%s", cluster_folder, name);
+
+        if (mkdir(path, 0700) == 0) {
+            struct error *error = folder_sync_entry(arena, cluster_folder);
+
+            if (error != NULL)
+                return error;
+            *id = name;
+            *folder = path;
+            return NULL;
+        }
+        if (errno != EEXIST)
+            return error_new(arena, ERROR_FAILED, "could not make folder \"%s\": %s", path,
+                             errno_text(arena, errno));
+    }
+}
+
+static const char *lock_path(struct arena *arena, const char *folder)
+{
+    return arena_printf(arena, "%s/lock", folder);
+}
+
+static const char *lock_words(struct arena *arena, int fd)
+{
+    char words[300];
+    ssize_t got = pread(fd, words, sizeof words - 1, 0);
+
+    if (got <= 0)
+        return "another process";
+    while (got > 0 && words[got - 1] == '\n')
+        got--;
+    return arena_copy(arena, words, (size_t)got);
+}
+
+struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
+{
+    const char *path = lock_path(arena, folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    char now[TIMESTAMP_SIZE];
+    struct error *error = NULL;
+
+    if (fd < 0)
+        return error_new(arena, ERROR_FAILED, "could not open \"%s\": %s", path,
+                         errno_text(arena, errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        error = error_hint(arena,
+                           error_new(arena, ERROR_LOCKED, "run \"%s\" is in the hands of %s",
+                                     strrchr(folder, '/') + 1, lock_words(arena, fd)),
+                           "Wait for it, or interrupt it: it stops where it can be resumed.");
+        (void)close(fd);
+        return error;
+    }
+    timestamp_utc(now);
+
+    const char *words = arena_printf(arena, "%s on %s, pid %d, since %s\n", user_name(arena),
+                                     machine_name(arena), (int)getpid(), now);
+
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, words, strlen(words), 0) != (ssize_t)strlen(words)) {
+        error = error_new(arena, ERROR_FAILED, "could not write \"%s\": %s", path,
+                          errno_text(arena, errno));
+        (void)close(fd);
+        return error;
+    }
+    *lock_fd = fd;
+    return NULL;
+}
+
+const char *run_lock_holder(struct arena *arena, const char *folder)
+{
+    int fd = open(lock_path(arena, folder), O_RDONLY | O_CLOEXEC);
+    const char *holder = NULL;
+
+    if (fd < 0)
+        return NULL;
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0)
+        holder = lock_words(arena, fd);
+    (void)close(fd);
+    return holder;
+}
+
+struct error *run_load_summary(struct arena *arena, const char *folder, struct run_summary *out)
+{
+    struct ledger ledger;
+    const struct record *record;
+    struct error *error =
+        journal_read(arena, arena_printf(arena, "%s/journal.jsonl", folder), &record);
+
+    if (error != NULL)
+        return error;
+    ledger_init(&ledger, arena);
+    for (; record != NULL; record = record->next)
+        ledger_apply(&ledger, record);
+    *out = ledger.summary;
+    out->folder = folder;
+    out->holder = run_lock_holder(arena, folder);
+    return NULL;
+}
+
+/* Names of the folders in FOLDER, sorted downwards: newest runs first. */
+static const char **folders_list(struct arena *arena, const char *folder, size_t *count)
+{
+    struct dirent **entries = NULL;
+    int found = scandir(folder, &entries, NULL, alphasort);
+    const char **names = arena_alloc(arena, sizeof *names * (size_t)(found < 0 ? 1 : found + 1));
+
+    *count = 0;
+    for (int at = found - 1; at >= 0; at--) {
+        struct stat status;
+        const char *name = entries[at]->d_name;
+
+        if (*name != '.' && stat(arena_printf(arena, "%s/%s", folder, name), &status) == 0 &&
+            S_ISDIR(status.st_mode))
+            names[(*count)++] = arena_strdup(arena, name);
+        free(entries[at]);
+    }
+    free(entries);
+    return names;
+}
+
+/* Appends the runs in one cluster's folder; those whose journal was never begun are left out. */
+static struct error *cluster_list(struct arena *arena, const char *folder,
+                                  struct run_summary **runs, size_t *count)
+{
+    size_t found;
+    const char **names = folders_list(arena, folder, &found);
+    struct run_summary *all = arena_alloc(arena, sizeof *all * (*count + found + 1));
+
+    if (*count > 0)
+        memcpy(all, *runs, sizeof *all * *count);
+    for (size_t at = 0; at < found; at++) {
+        const char *path = arena_printf(arena, "%s/%s", folder, names[at]);
+
+        if (access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) != 0)
+            continue;
+
+        struct error *error = run_load_summary(arena, path, &all[*count]);
+
+        if (error != NULL)
+            return error;
+        (*count)++;
+    }
+    *runs = all;
+    return NULL;
+}
+
+struct error *run_list(struct arena *arena, const struct run_place *place, const char *cluster,
+                       const struct run_summary **out, size_t *count)
+{
+    struct run_summary *runs = NULL;
+    size_t clusters = 1;
+    const char **names = &cluster;
+    struct error *error = NULL;
+
+    *count = 0;
+    if (cluster == NULL)
+        names = folders_list(arena, place->journal, &clusters);
+    for (size_t at = 0; at < clusters && error == NULL; at++)
+        error = cluster_list(arena, arena_printf(arena, "%s/%s", place->journal, names[at]), &runs,
+                             count);
+    *out = runs;
+    return error;
+}

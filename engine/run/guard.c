@@ -1,0 +1,408 @@
+#include "run/guard.h"
+#include "run/work.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    FIRST_LOOK_MS = 15000, /* for a guard's first look: its connection has to be made */
+};
+
+/* A guard on one of its hosts. */
+struct slot {
+    const struct guard *guard;
+    const struct host_settings *target;
+    bool is_in_force, is_known, is_true;
+    int64_t due_ms;
+    char words[160];
+};
+
+struct watcher {
+    struct guards *guards;
+    const struct host_settings *target;
+    struct host *host;
+    pthread_t thread;
+    bool is_running;
+};
+
+struct guards {
+    struct run *run;
+    struct slot *slots;
+    size_t slot_count;
+    struct watcher *watchers;
+    size_t watcher_count;
+    int stop_fd;
+    bool is_stopping;
+    struct arena arena; /* of the failure */
+    struct error *failure;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static bool step_is_over(const struct run *run, const struct step *step)
+{
+    size_t count;
+    const struct host_settings *const *hosts;
+    const struct step_status *alone = ledger_status(&run->ledger, step->id, NULL);
+
+    if (alone != NULL && step_state_is_complete(alone->state))
+        return true;
+    if (step->steps != NULL) {
+        for (const struct step *child = step->steps; child != NULL; child = child->next) {
+            if (!step_is_over(run, child))
+                return false;
+        }
+        return true;
+    }
+    hosts = step_hosts(run, step, &count);
+    for (size_t at = 0; at < count; at++) {
+        const struct step_status *status = ledger_status(&run->ledger, step->id, hosts[at]->name);
+
+        if (status == NULL || !step_state_is_complete(status->state))
+            return false;
+    }
+    return count > 0;
+}
+
+static bool step_has_begun(const struct run *run, const struct step *step)
+{
+    for (size_t at = 0; at < run->ledger.summary.status_count; at++) {
+        if (equal(run->ledger.statuses[at].step, step->id))
+            return true;
+    }
+    for (const struct step *child = step->steps; child != NULL; child = child->next) {
+        if (step_has_begun(run, child))
+            return true;
+    }
+    return false;
+}
+
+static bool is_waived(const struct run *run, const char *id)
+{
+    return ledger_find(run->ledger.waived, id) != NULL;
+}
+
+bool guard_is_in_force(const struct run *run, const struct guard *guard, enum phase phase,
+                       const struct step *next)
+{
+    const struct step *from = guard->from == NULL ? NULL : plan_find_step(run->plan, guard->from);
+    const struct step *until =
+        guard->until == NULL ? NULL : plan_find_step(run->plan, guard->until);
+    bool holds = false;
+
+    if (run->ledger.summary.state == RUN_ROLLING_BACK || is_waived(run, guard->step.id))
+        return false;
+    if (until == NULL && phase != PHASE_DEPLOY)
+        return false;
+    if (from != NULL && !step_is_over(run, from))
+        return false;
+    if (until != NULL &&
+        (step_has_begun(run, until) || (next != NULL && (next == until || next->group == until))))
+        return false;
+    return when_holds(run, guard->step.when, guard->step.when_count, &guard->step, &holds, NULL) ==
+               NULL &&
+           holds;
+}
+
+static const char *guard_words(const struct task *task, const struct error *error,
+                               struct arena *arena)
+{
+    if (error != NULL)
+        return error_text(arena, error);
+    return task->words == NULL ? "" : task->words;
+}
+
+static struct error *guard_error(struct arena *arena, const struct guard *guard,
+                                 const struct host_settings *host, const char *words)
+{
+    return error_new(arena, ERROR_GUARD, "guard \"%s\" is not true on \"%s\"%s%s%s%s",
+                     guard->step.id, host->name, guard->step.about == NULL ? "" : ": ",
+                     guard->step.about == NULL ? "" : guard->step.about, *words == '\0' ? "" : ": ",
+                     words);
+}
+
+/* Looks at one guard on one host, in the calling thread. True: as it must be. */
+static bool look_at(struct run *run, const struct guard *guard, const struct host_settings *target,
+                    struct host *host, char words[160])
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct task task = {.step = &guard->step, .kind = TASK_LOOK, .try = 1};
+    struct worker worker = {
+        .run = run, .target = target, .host = host, .context = &task, .lock = &lock};
+
+    task_worker(&worker);
+
+    const char *said = guard_words(&task, worker.error, &worker.arena);
+
+    memset(words, 0, 160);
+    memccpy(words, said, '\0', 159);
+    text_release(&task.shown);
+    arena_release(&worker.arena);
+    return task.look == LOOK_ALREADY;
+}
+
+static void slot_tell(struct guards *guards, struct slot *slot, bool is_true, const char *words)
+{
+    (void)pthread_mutex_lock(&guards->lock);
+    // A guard that is no longer in force may not stop anything: its step has been reached.
+    if (slot->is_in_force && !guards->is_stopping) {
+        slot->is_known = true;
+        slot->is_true = is_true;
+        (void)memcpy(slot->words, words, sizeof slot->words);
+        if (!is_true && !slot->guard->show_only && guards->failure == NULL) {
+            guards->failure = guard_error(&guards->arena, slot->guard, slot->target, words);
+            (void)eventfd_write(guards->run->stop_fd, 1);
+        }
+    }
+    slot->due_ms = clock_ms() + slot->guard->every_ms;
+    (void)pthread_cond_broadcast(&guards->changed);
+    (void)pthread_mutex_unlock(&guards->lock);
+}
+
+/* The slot of this host that is due, or NULL; *wait_ms until the next one is. Called locked. */
+static struct slot *slot_due(const struct watcher *watcher, int64_t *wait_ms)
+{
+    int64_t now_ms = clock_ms();
+
+    *wait_ms = 1000;
+    for (size_t at = 0; at < watcher->guards->slot_count; at++) {
+        struct slot *slot = &watcher->guards->slots[at];
+
+        if (slot->target != watcher->target || !slot->is_in_force)
+            continue;
+        if (slot->due_ms <= now_ms)
+            return slot;
+        if (slot->due_ms - now_ms < *wait_ms)
+            *wait_ms = slot->due_ms - now_ms;
+    }
+    return NULL;
+}
+
+static void wait_locked(struct guards *guards, int64_t wait_ms)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (wait_ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&guards->changed, &guards->lock, &until);
+}
+
+static void *watcher_main(void *argument)
+{
+    struct watcher *watcher = argument;
+    struct guards *guards = watcher->guards;
+
+    (void)pthread_mutex_lock(&guards->lock);
+    while (!guards->is_stopping) {
+        int64_t wait_ms;
+        struct slot *slot = slot_due(watcher, &wait_ms);
+        char words[160];
+
+        if (slot == NULL) {
+            wait_locked(guards, wait_ms);
+            continue;
+        }
+        (void)pthread_mutex_unlock(&guards->lock);
+
+        bool is_true = look_at(guards->run, slot->guard, slot->target, watcher->host, words);
+
+        slot_tell(guards, slot, is_true, words);
+        (void)pthread_mutex_lock(&guards->lock);
+    }
+    (void)pthread_mutex_unlock(&guards->lock);
+    return NULL;
+}
+
+static struct watcher *watcher_for(struct guards *guards, const struct host_settings *target)
+{
+    for (size_t at = 0; at < guards->watcher_count; at++) {
+        if (guards->watchers[at].target == target)
+            return &guards->watchers[at];
+    }
+
+    struct watcher *watcher = &guards->watchers[guards->watcher_count++];
+
+    *watcher = (struct watcher){
+        .guards = guards, .target = target, .host = host_new(target, guards->stop_fd)};
+    return watcher;
+}
+
+struct guards *guards_start(struct run *run)
+{
+    struct guards *guards = arena_alloc(run->arena, sizeof *guards);
+    size_t most = 0;
+
+    guards->run = run;
+    guards->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)pthread_mutex_init(&guards->lock, NULL);
+    (void)pthread_cond_init(&guards->changed, NULL);
+    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next)
+        most += run->cluster->host_count;
+    guards->slots = arena_alloc(run->arena, sizeof *guards->slots * (most + 1));
+    guards->watchers =
+        arena_alloc(run->arena, sizeof *guards->watchers * (run->cluster->host_count + 1));
+    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next) {
+        size_t count;
+        const struct host_settings *const *hosts = step_hosts(run, &guard->step, &count);
+
+        for (size_t at = 0; at < count; at++) {
+            guards->slots[guards->slot_count++] =
+                (struct slot){.guard = guard, .target = hosts[at]};
+            (void)watcher_for(guards, hosts[at]);
+        }
+    }
+    return guards;
+}
+
+/* Threads begin with the first guard that comes into force: scope and ledger are ready by then. */
+static void watchers_begin(struct guards *guards)
+{
+    for (size_t at = 0; at < guards->watcher_count; at++) {
+        struct watcher *watcher = &guards->watchers[at];
+
+        if (!watcher->is_running)
+            watcher->is_running =
+                pthread_create(&watcher->thread, NULL, watcher_main, watcher) == 0;
+    }
+}
+
+static bool all_known(const struct guards *guards)
+{
+    for (size_t at = 0; at < guards->slot_count; at++) {
+        if (guards->slots[at].is_in_force && !guards->slots[at].is_known)
+            return false;
+    }
+    return true;
+}
+
+struct error *guards_update(struct run *run, enum phase phase, const struct step *next)
+{
+    struct guards *guards = run->guards;
+    bool any = false;
+
+    if (guards == NULL || guards->slot_count == 0)
+        return NULL;
+    (void)pthread_mutex_lock(&guards->lock);
+    for (size_t at = 0; at < guards->slot_count; at++) {
+        struct slot *slot = &guards->slots[at];
+        bool is_in_force = guard_is_in_force(run, slot->guard, phase, next);
+
+        if (is_in_force && !slot->is_in_force) {
+            slot->is_known = false;
+            slot->due_ms = 0;
+        }
+        slot->is_in_force = is_in_force;
+        any |= is_in_force;
+    }
+    if (any)
+        watchers_begin(guards);
+    (void)pthread_cond_broadcast(&guards->changed);
+
+    int64_t deadline_ms = clock_ms() + FIRST_LOOK_MS;
+
+    while (!all_known(guards) && guards->failure == NULL && clock_ms() < deadline_ms &&
+           run_interrupted(run) == 0)
+        wait_locked(guards, 100);
+
+    struct error *error = guards->failure == NULL ? NULL : error_copy(run->arena, guards->failure);
+
+    if (error == NULL && !all_known(guards) && run_interrupted(run) == 0)
+        error = error_new(run->arena, ERROR_GUARD, "the guards could not be looked at in %d s",
+                          FIRST_LOOK_MS / 1000);
+    (void)pthread_mutex_unlock(&guards->lock);
+    return error;
+}
+
+const struct error *guards_failed(struct guards *guards)
+{
+    (void)pthread_mutex_lock(&guards->lock);
+
+    const struct error *failure = guards->failure;
+
+    (void)pthread_mutex_unlock(&guards->lock);
+    return failure;
+}
+
+struct error *guards_look(struct run *run, enum phase phase)
+{
+    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next) {
+        size_t count;
+        const struct host_settings *const *hosts = step_hosts(run, &guard->step, &count);
+
+        if (guard->show_only || !guard_is_in_force(run, guard, phase, NULL))
+            continue;
+        for (size_t at = 0; at < count; at++) {
+            char words[160];
+
+            if (!look_at(run, guard, hosts[at], run->hosts[run_host_index(run, hosts[at])], words))
+                return guard_error(run->arena, guard, hosts[at], words);
+        }
+    }
+    return NULL;
+}
+
+void guards_sample(struct run *run, enum phase phase, struct run_view *view)
+{
+    struct run_view_guard *shown;
+    size_t most = 0;
+
+    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next)
+        most += run->cluster->host_count;
+    view->guards = shown = arena_alloc(run->arena, sizeof *shown * (most + 1));
+    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next) {
+        size_t count;
+        const struct host_settings *const *hosts = step_hosts(run, &guard->step, &count);
+
+        for (size_t at = 0; guard_is_in_force(run, guard, phase, NULL) && at < count; at++) {
+            char words[160];
+            struct host *host = run->hosts[run_host_index(run, hosts[at])];
+            bool is_true = look_at(run, guard, hosts[at], host, words);
+
+            shown[view->guard_count++] = (struct run_view_guard){
+                guard, hosts[at]->name, arena_strdup(run->arena, words), is_true, true};
+        }
+    }
+}
+
+void guards_view(struct guards *guards, struct arena *arena, struct run_view *view)
+{
+    struct run_view_guard *shown = arena_alloc(arena, sizeof *shown * (guards->slot_count + 1));
+
+    (void)pthread_mutex_lock(&guards->lock);
+    for (size_t at = 0; at < guards->slot_count; at++) {
+        const struct slot *slot = &guards->slots[at];
+
+        if (slot->is_in_force)
+            shown[view->guard_count++] = (struct run_view_guard){slot->guard, slot->target->name,
+                                                                 arena_strdup(arena, slot->words),
+                                                                 slot->is_true, slot->is_known};
+    }
+    (void)pthread_mutex_unlock(&guards->lock);
+    view->guards = shown;
+}
+
+void guards_stop(struct guards *guards)
+{
+    if (guards == NULL)
+        return;
+    (void)pthread_mutex_lock(&guards->lock);
+    guards->is_stopping = true;
+    (void)eventfd_write(guards->stop_fd, 1);
+    (void)pthread_cond_broadcast(&guards->changed);
+    (void)pthread_mutex_unlock(&guards->lock);
+    for (size_t at = 0; at < guards->watcher_count; at++) {
+        if (guards->watchers[at].is_running)
+            (void)pthread_join(guards->watchers[at].thread, NULL);
+        host_free(guards->watchers[at].host);
+    }
+    (void)close(guards->stop_fd);
+    arena_release(&guards->arena);
+}

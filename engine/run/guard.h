@@ -1,0 +1,41 @@
+/*
+ * Guards: conditions that must stay true. While a phase runs, one thread per guarded host looks at
+ * the guards in force there, each at its own interval, over a connection of its own. The first that
+ * is not true stops the run; the engine asks guards_failed between steps and while one runs.
+ */
+#ifndef RUN_GUARD_H
+#define RUN_GUARD_H
+
+#include "run/engine.h"
+
+struct guards;
+
+/* Is GUARD in force when NEXT of PHASE is about to begin (NULL: at the end of PHASE)? */
+bool guard_is_in_force(const struct run *run, const struct guard *guard, enum phase phase,
+                       const struct step *next);
+
+/* Starts threads for the plan's guards; each watches only while it is in force. */
+struct guards *guards_start(struct run *run);
+
+/*
+ * Called between steps: decides which guards are in force before NEXT (NULL: at the end of PHASE),
+ * and waits for the first look of those that are new. An error if one of them is not true.
+ */
+struct error *guards_update(struct run *run, enum phase phase, const struct step *next);
+
+/*
+ * Looks at all guards in force at once, and waits for the answers: before a step that follows a
+ * change of what is in force, before commit and rollback, at resume.
+ */
+struct error *guards_look(struct run *run, enum phase phase);
+
+/* The error of the first guard that failed, or NULL. Any thread. */
+const struct error *guards_failed(struct guards *guards);
+
+/* Looks once at all guards in force, and puts them into VIEW. */
+void guards_sample(struct run *run, enum phase phase, struct run_view *view);
+
+void guards_view(struct guards *guards, struct arena *arena, struct run_view *view);
+void guards_stop(struct guards *guards); /* joins; NULL is fine */
+
+#endif

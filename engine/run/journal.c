@@ -1,0 +1,305 @@
+#include "run/journal.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    JOURNAL_LARGEST = 256 * 1024 * 1024,
+    JOURNAL_VERSION = 1,
+};
+
+struct journal {
+    int fd;
+    char *path;
+    size_t count;   /* records made */
+    size_t durable; /* of them known to be on disk */
+    char hash[DIGEST_SIZE];
+    struct text pending;
+    char failure[200]; /* of the first write or sync that failed, or "" */
+};
+
+static const char no_hash[DIGEST_SIZE] =
+    "0000000000000000000000000000000000000000000000000000000000000000";
+
+static struct journal *journal_new(const char *path, int fd)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+
+    if (journal == NULL || (journal->path = strdup(path)) == NULL)
+        out_of_memory();
+    journal->fd = fd;
+    memcpy(journal->hash, no_hash, DIGEST_SIZE);
+    return journal;
+}
+
+void journal_close(struct journal *journal)
+{
+    if (journal == NULL)
+        return;
+    if (journal->fd >= 0)
+        (void)close(journal->fd);
+    text_release(&journal->pending);
+    free(journal->path);
+    free(journal);
+}
+
+struct error *journal_create(struct arena *arena, const char *path, struct journal **out)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return error_new(arena, ERROR_FAILED, "could not make journal \"%s\": %s", path,
+                         errno_text(arena, errno));
+    *out = journal_new(path, fd);
+    return NULL;
+}
+
+const char *journal_hash(const struct journal *journal)
+{
+    return journal->hash;
+}
+
+/* How every line ends: `,"hash":"` and the SHA-256 of all that stands before it, `"}`. */
+static const char hash_key[] = ",\"hash\":\"";
+enum {
+    HASH_KEY_LENGTH = sizeof hash_key - 1,
+    TAIL_LENGTH = HASH_KEY_LENGTH + DIGEST_SIZE - 1 + 2,
+};
+
+static bool line_is_whole(const char *line, size_t length, char hash[DIGEST_SIZE])
+{
+    if (length <= TAIL_LENGTH)
+        return false;
+
+    const char *tail = line + length - TAIL_LENGTH;
+
+    sha256_hex(line, length - TAIL_LENGTH, hash);
+    return memcmp(tail, hash_key, HASH_KEY_LENGTH) == 0 &&
+           memcmp(tail + HASH_KEY_LENGTH, hash, DIGEST_SIZE - 1) == 0 &&
+           memcmp(line + length - 2, "\"}", 2) == 0;
+}
+
+/* NULL if the line is not a whole, undamaged record. */
+static struct record *record_read(struct arena *arena, const char *line, size_t length,
+                                  char hash[DIGEST_SIZE])
+{
+    const struct node *node;
+
+    if (!line_is_whole(line, length, hash) ||
+        json_parse(arena, "a record", line, length, &node) != NULL || node->kind != NODE_MAP)
+        return NULL;
+
+    struct record *record = arena_alloc(arena, sizeof *record);
+    int64_t number = node_integer(node, "n", 0);
+
+    record->node = node;
+    record->type = node_text(node, "type");
+    record->at = node_text(node, "at");
+    record->number = number > 0 ? (size_t)number : 0;
+    if (record->type == NULL || record->at == NULL || record->number == 0 ||
+        node_text(node, "prev") == NULL || node_integer(node, "durable", -1) < 0)
+        return NULL;
+    return record;
+}
+
+const struct record *journal_append(struct journal *journal, struct arena *arena, const char *type,
+                                    const char *fields)
+{
+    struct text *pending = &journal->pending;
+    char at[TIMESTAMP_SIZE], hash[DIGEST_SIZE];
+    size_t start = pending->length;
+
+    timestamp_utc(at);
+    text_append_format(pending,
+                       "{\"n\":%zu,\"at\":\"%s\",\"durable\":%zu,\"prev\":\"%s\",\"type\":\"%s\"",
+                       journal->count + 1, at, journal->durable, journal->hash, type);
+    if (*fields != '\0')
+        text_append_format(pending, ",%s", fields);
+    sha256_hex(pending->bytes + start, pending->length - start, journal->hash);
+    text_append_format(pending, "%s%s\"}", hash_key, journal->hash);
+
+    const struct record *record =
+        record_read(arena, pending->bytes + start, pending->length - start, hash);
+
+    text_append(pending, "\n");
+    journal->count++;
+    // A record that cannot be read back would be found by the next resume, when it is too late.
+    if (record == NULL)
+        abort();
+    return record;
+}
+
+static struct error *journal_failed(struct journal *journal, struct arena *arena)
+{
+    return error_hint(
+        arena,
+        error_new(arena, ERROR_FAILED, "could not write journal \"%s\": %s", journal->path,
+                  journal->failure),
+        "Nothing more was started. Make room or repair the disk, then resume the run.");
+}
+
+struct error *journal_sync(struct journal *journal, struct arena *arena)
+{
+    const char *bytes = text_string(&journal->pending);
+    size_t left = journal->pending.length;
+
+    if (*journal->failure != '\0')
+        return journal_failed(journal, arena);
+    while (left > 0) {
+        ssize_t put = write(journal->fd, bytes, left);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            goto failed;
+        bytes += put;
+        left -= (size_t)put;
+    }
+    // After a failed sync the kernel may have dropped the pages and call the next one a success.
+    if (journal->pending.length > 0 && fdatasync(journal->fd) != 0)
+        goto failed;
+    text_clear(&journal->pending);
+    journal->durable = journal->count;
+    return NULL;
+
+failed:
+    (void)strncpy(journal->failure, errno_text(arena, errno), sizeof journal->failure - 1);
+    return journal_failed(journal, arena);
+}
+
+/* What reading found: the good records, and where they end. */
+struct reading {
+    const struct record *first, *last;
+    size_t end;   /* offset behind the last good record */
+    bool is_torn; /* something lies behind it */
+    char hash[DIGEST_SIZE];
+};
+
+static struct error *damaged(struct arena *arena, const char *path, size_t number)
+{
+    return error_hint(
+        arena,
+        error_new(arena, ERROR_FAILED,
+                  "journal \"%s\" is damaged at record %zu, which had been on disk", path, number),
+        "The run cannot be resumed from it. Restore the journal's newest copy, or finish by hand "
+        "and close the run.");
+}
+
+/*
+ * True if a record behind OFFSET says that record NUMBER had been on disk. Looked for wherever a
+ * record may begin, because the damaged byte may be the newline before it.
+ */
+static bool was_durable(const char *bytes, size_t length, size_t offset, size_t number)
+{
+    static const char start[] = "{\"n\":";
+    const char *line = bytes + offset, *stop = bytes + length;
+
+    while ((line = memmem(line, (size_t)(stop - line), start, sizeof start - 1)) != NULL) {
+        CLEANUP(arena_release) struct arena scratch = {0};
+        char hash[DIGEST_SIZE];
+        const char *end = memchr(line, '\n', (size_t)(stop - line));
+        const struct record *record =
+            record_read(&scratch, line, (size_t)((end == NULL ? stop : end) - line), hash);
+
+        if (record != NULL && node_integer(record->node, "durable", 0) >= (int64_t)number)
+            return true;
+        line += sizeof start - 1;
+    }
+    return false;
+}
+
+static struct error *records_read(struct arena *arena, const char *path, const char *bytes,
+                                  size_t length, struct reading *out)
+{
+    memcpy(out->hash, no_hash, DIGEST_SIZE);
+    while (out->end < length) {
+        const char *line = bytes + out->end;
+        const char *end = memchr(line, '\n', length - out->end);
+        char hash[DIGEST_SIZE];
+        struct record *record =
+            end == NULL ? NULL : record_read(arena, line, (size_t)(end - line), hash);
+        size_t expected = out->last == NULL ? 1 : out->last->number + 1;
+
+        if (record == NULL || record->number != expected ||
+            !equal(node_text(record->node, "prev"), out->hash)) {
+            out->is_torn = true;
+            return was_durable(bytes, length, out->end, expected) ? damaged(arena, path, expected)
+                                                                  : NULL;
+        }
+        if (out->last == NULL)
+            out->first = record;
+        else
+            ((struct record *)(uintptr_t)out->last)->next = record;
+        out->last = record;
+        memcpy(out->hash, hash, DIGEST_SIZE);
+        out->end += (size_t)(end - line) + 1;
+    }
+    return NULL;
+}
+
+static struct error *journal_load(struct arena *arena, const char *path, struct reading *out)
+{
+    char *bytes;
+    size_t length;
+    struct stat status;
+    struct error *error = file_read(arena, path, JOURNAL_LARGEST, &bytes, &length);
+
+    if (error != NULL) {
+        error->kind = ERROR_FAILED;
+        return error;
+    }
+    if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0)
+        return error_new(arena, ERROR_FAILED, "journal \"%s\" belongs to another user", path);
+    error = records_read(arena, path, bytes, length, out);
+    if (error != NULL)
+        return error;
+    if (out->first == NULL)
+        return error_new(arena, ERROR_FAILED, "journal \"%s\" has no complete record", path);
+    if (node_integer(out->first->node, "holdback", 0) != JOURNAL_VERSION)
+        return error_hint(
+            arena, error_new(arena, ERROR_FAILED, "journal \"%s\" is of an unknown version", path),
+            "Use the holdback that wrote it.");
+    return NULL;
+}
+
+struct error *journal_read(struct arena *arena, const char *path, const struct record **first)
+{
+    struct reading reading = {0};
+    struct error *error = journal_load(arena, path, &reading);
+
+    if (error == NULL)
+        *first = reading.first;
+    return error;
+}
+
+struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
+                           const struct record **first)
+{
+    struct reading reading = {0};
+    struct error *error = journal_load(arena, path, &reading);
+
+    if (error != NULL)
+        return error;
+
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    // What was read may still be in the page cache only: it must be on disk before anyone acts on
+    // it.
+    if (fd < 0 || (reading.is_torn && ftruncate(fd, (off_t)reading.end) != 0) || fsync(fd) != 0) {
+        error = error_new(arena, ERROR_FAILED, "could not open journal \"%s\": %s", path,
+                          errno_text(arena, errno));
+        if (fd >= 0)
+            (void)close(fd);
+        return error;
+    }
+    *out = journal_new(path, fd);
+    (*out)->count = (*out)->durable = reading.last->number;
+    memcpy((*out)->hash, reading.hash, DIGEST_SIZE);
+    *first = reading.first;
+    return NULL;
+}

@@ -1,0 +1,124 @@
+/* The conditions of a `when`: a closed set, answered from what is known and journalled. */
+#include "run/engine.h"
+
+#include "plan/sqltext.h"
+
+#include <string.h>
+
+static bool text_is_one_of(const char *text, const struct node *is)
+{
+    if (is == NULL)
+        return equal(text, "true");
+    if (is->kind != NODE_LIST)
+        return equal(text, is->text);
+    NODE_EACH(item, is)
+    {
+        if (equal(text, item->text))
+            return true;
+    }
+    return false;
+}
+
+/* All members of a cluster run one major version, so any host's answer serves where one is silent.
+ */
+static int version_of(const struct run *run, const char *host)
+{
+    const struct node *versions = node_find(run->ledger.identity, "versions");
+    int64_t version = node_integer(versions, host, 0);
+
+    if (version == 0 && versions != NULL && versions->child != NULL)
+        version = node_integer(versions, versions->child->key, 0);
+    return (int)version;
+}
+
+static struct error *postgres_matches(const struct run *run, const struct when *when,
+                                      const struct step *step, bool *holds)
+{
+    size_t count;
+    const struct host_settings *const *hosts = step_hosts(run, step, &count);
+    int version = version_of(run, count == 0 ? "" : hosts[0]->name);
+
+    if (version == 0)
+        return error_at(run->arena, when->place, "the PostgreSQL version is not known");
+    *holds = version_matches(when->subject, version);
+    return NULL;
+}
+
+static struct error *value_matches(const struct run *run, const struct when *when,
+                                   const struct step *step, bool *holds)
+{
+    size_t count;
+    const struct host_settings *const *hosts = step_hosts(run, step, &count);
+    const struct value *value =
+        scope_find(run->scope, count == 1 ? hosts[0]->name : NULL, when->subject);
+
+    if (value == NULL)
+        return error_at(run->arena, when->place, "value \"%s\" is not known yet", when->subject);
+    *holds = text_is_one_of(value->text, when->is);
+    return NULL;
+}
+
+static bool role_is_empty(const struct run *run, const char *name)
+{
+    for (size_t at = 0; at < run->role_count; at++) {
+        if (equal(run->roles[at].name, name))
+            return run->roles[at].count == 0;
+    }
+    return true;
+}
+
+static struct error *condition_holds(const struct run *run, const struct when *when,
+                                     const struct step *step, bool *holds)
+{
+    const struct step *subject = NULL;
+
+    switch (when->kind) {
+    case WHEN_POSTGRES:
+        return postgres_matches(run, when, step, holds);
+    case WHEN_VARIABLE:
+    case WHEN_VALUE:
+        return value_matches(run, when, step, holds);
+    case WHEN_ROLE_IS_EMPTY:
+        *holds = role_is_empty(run, when->subject);
+        return NULL;
+    case WHEN_MAY_HAVE_HAPPENED:
+    case WHEN_DID_NOT_HAPPEN:
+        subject = plan_find_step(run->plan, when->subject);
+        *holds = ledger_may_have_happened(&run->ledger, subject) ==
+                 (when->kind == WHEN_MAY_HAVE_HAPPENED);
+        return NULL;
+    }
+    return NULL;
+}
+
+static const char *condition_words(const struct run *run, const struct when *when)
+{
+    static const char *const formats[] = {
+        [WHEN_POSTGRES] = "PostgreSQL is not %s",
+        [WHEN_VARIABLE] = "variable \"%s\" says otherwise",
+        [WHEN_VALUE] = "value \"%s\" says otherwise",
+        [WHEN_ROLE_IS_EMPTY] = "role \"%s\" is not empty",
+        [WHEN_MAY_HAVE_HAPPENED] = "step \"%s\" did not happen",
+        [WHEN_DID_NOT_HAPPEN] = "step \"%s\" may have happened",
+    };
+    const char *format = formats[when->kind];
+    const char *hole = strstr(format, "%s");
+
+    return arena_printf(run->arena, "%.*s%s%s", (int)(hole - format), format, when->subject,
+                        hole + 2);
+}
+
+struct error *when_holds(const struct run *run, const struct when *when, size_t count,
+                         const struct step *step, bool *holds, const char **why)
+{
+    *holds = true;
+    for (size_t at = 0; at < count && *holds; at++) {
+        struct error *error = condition_holds(run, &when[at], step, holds);
+
+        if (error != NULL)
+            return error;
+        if (!*holds && why != NULL)
+            *why = condition_words(run, &when[at]);
+    }
+    return NULL;
+}
