@@ -1,0 +1,160 @@
+/* holdback preview: reads, describes and, with --live, looks. Offline it connects to nothing. */
+#include "cli/preview.h"
+#include "base/file.h"
+#include "cli/signals.h"
+
+#include <string.h>
+
+enum {
+    PREVIEW_LARGEST = 256 * 1024 * 1024,
+    ALL_PHASES = (1 << PHASE_COUNT) - 1,
+};
+
+static unsigned phases_asked_for(const struct options *options)
+{
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        if (equal(options->phase, phase_names[phase]))
+            return 1u << phase;
+    }
+    return ALL_PHASES;
+}
+
+bool preview_read(struct cli *cli, struct findings *findings, struct preview *out)
+{
+    const struct options *options = cli->options;
+    struct inputs *inputs = inputs_live(cli->arena);
+    const struct cluster *cluster = cluster_read(cli->arena, inputs, options->cluster, findings);
+    struct plan_options plan_options = {
+        .cluster = cluster,
+        .settings = options->settings.values,
+        .setting_count = options->settings.count,
+        .settings_folder = ".",
+    };
+    struct scope *scope = scope_new(cli->arena);
+    const struct plan *plan =
+        plan_read(cli->arena, inputs, options->arguments.values[0], &plan_options, scope, findings);
+
+    if (plan != NULL) {
+        actions_bind(plan);
+        actions_validate(cli->arena, plan, cluster, scope, findings);
+    }
+    findings_sort(findings);
+    if (findings->error_count > 0 || plan == NULL || cluster == NULL)
+        return false;
+    cluster_fill_scope(cluster, scope);
+    *out = (struct preview){
+        .arena = cli->arena,
+        .plan = plan,
+        .cluster = cluster,
+        .scope = scope,
+        .findings = findings,
+        .phase_mask = phases_asked_for(options),
+    };
+    preview_find_savers(out);
+    return true;
+}
+
+void preview_write(struct preview *preview, const struct terminal *terminal, const char *format,
+                   struct text *out)
+{
+    preview->terminal = terminal;
+    out->limit = PREVIEW_LARGEST;
+    if (equal(format, "json"))
+        preview_json(preview, out);
+    else if (equal(format, "markdown"))
+        preview_markdown(preview, out);
+    else
+        preview_text(preview, out);
+}
+
+static bool may_change(const struct preview *preview)
+{
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        struct preview_cursor cursor = {0};
+
+        while ((preview->phase_mask >> phase & 1) != 0 &&
+               preview_next(preview, (enum phase)phase, &cursor) != NULL) {
+            if (cursor.step->action != NULL && !step_only_looks(cursor.step))
+                return true;
+        }
+    }
+    return false;
+}
+
+static struct error *look_live(struct cli *cli, struct preview *preview, bool *would_change)
+{
+    struct run_options options;
+    struct findings findings = {.arena = cli->arena};
+    const struct plan *plan;
+    struct error *error = cli_run_options(cli, &findings, &options);
+
+    if (error != NULL)
+        return error;
+    options.plan_file = cli->options->arguments.values[0];
+    preview->is_live = true;
+    return run_preview_live(cli->arena, &options, preview->phase_mask, &findings, &plan,
+                            &preview->live, would_change);
+}
+
+/* The same answer as deploy would give: a plan of a preflight alone is a set of checks. */
+static struct error *check_preflight(struct cli *cli, const struct preview *preview)
+{
+    size_t count = 0;
+
+    for (const struct preview_item *item = preview->live; item != NULL; item = item->next)
+        count += item->host != NULL && item->step->phase == PHASE_PREFLIGHT &&
+                 (item->look == LOOK_WOULD_CHANGE || item->look == LOOK_FAILED);
+    if (count == 0)
+        return NULL;
+    return error_new(cli->arena, ERROR_REFUSED,
+                     "%zu look%s of the preflight found what must not be", count,
+                     count == 1 ? "" : "s");
+}
+
+static int preview_print(struct cli *cli, struct preview *preview, int status)
+{
+    CLEANUP(text_release) struct text text = {0};
+    const struct options *options = cli->options;
+    const struct terminal plain = {.fd = -1};
+
+    preview_write(preview, options->save == NULL ? &cli->out : &plain, options->format, &text);
+    if (text.truncated)
+        return cli_fail(cli, error_new(cli->arena, ERROR_INPUT, "the preview is larger than %d MB",
+                                       PREVIEW_LARGEST / 1024 / 1024));
+    if (options->save == NULL)
+        return cli_print(cli, &text, status);
+
+    struct error *error =
+        file_write(cli->arena, options->save, text_string(&text), text.length, 0644);
+
+    if (error == NULL)
+        return status;
+    error->kind = ERROR_FAILED;
+    return cli_fail(cli, error);
+}
+
+int command_preview(struct cli *cli)
+{
+    struct findings findings = {.arena = cli->arena};
+    struct preview preview;
+    struct error *error = NULL;
+    bool would_change;
+
+    if (cli->options->cluster == NULL)
+        return cli_fail(cli, error_new(cli->arena, ERROR_INPUT,
+                                       "command \"preview\" needs a cluster: -c CLUSTER"));
+    if (!preview_read(cli, &findings, &preview))
+        return cli_refuse(cli, NULL, &findings);
+    would_change = may_change(&preview);
+    if (cli->options->live)
+        error = look_live(cli, &preview, &would_change);
+    if (error != NULL && preview.live == NULL)
+        return cli_fail(cli, error);
+
+    int status =
+        preview_print(cli, &preview, cli->options->detailed_exitcode && would_change ? 2 : 0);
+
+    if (error == NULL)
+        error = check_preflight(cli, &preview);
+    return error == NULL ? status : cli_fail(cli, error);
+}

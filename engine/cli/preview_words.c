@@ -1,0 +1,295 @@
+/* What the forms of a preview say alike. */
+#include "cli/preview.h"
+#include "plan/reference.h"
+#include "plan/scope.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const look_names[] = {
+    [LOOK_ALREADY] = "already",
+    [LOOK_WOULD_CHANGE] = "would-change",
+    [LOOK_UNKNOWN] = "unknown",
+    [LOOK_FAILED] = "failed",
+};
+
+bool step_only_looks(const struct step *step)
+{
+    return step->action != NULL &&
+           (!step->action->has_effect || node_find(step->params, "query") != NULL);
+}
+
+const char *look_words(const struct step *step, const struct preview_item *item)
+{
+    bool is_query = node_find(step->params, "query") != NULL;
+
+    // Without a host it is a step that its `when` leaves out; the words say so.
+    if (item->host == NULL)
+        return "";
+    switch (item->look) {
+    case LOOK_ALREADY:
+        return is_query ? "read" : step_only_looks(step) ? "true" : "already so";
+    case LOOK_WOULD_CHANGE:
+        return step_only_looks(step) ? "NOT TRUE" : "would change";
+    case LOOK_UNKNOWN:
+        return "cannot be known yet";
+    case LOOK_FAILED:
+        break;
+    }
+    return "could not look";
+}
+
+const struct step *preview_next(const struct preview *preview, enum phase phase,
+                                struct preview_cursor *cursor)
+{
+    cursor->step = plan_next_step(preview->plan, phase, cursor->step);
+    if (cursor->step == NULL)
+        return NULL;
+    if (cursor->step->group == NULL) {
+        cursor->major++;
+        cursor->minor = 0;
+        (void)snprintf(cursor->number, sizeof cursor->number, "%d", cursor->major);
+    } else {
+        cursor->minor++;
+        (void)snprintf(cursor->number, sizeof cursor->number, "%d.%d", cursor->major,
+                       cursor->minor);
+    }
+    return cursor->step;
+}
+
+struct description preview_describe(const struct preview *preview, const struct step *step)
+{
+    struct description description = {.arena = preview->arena};
+    const struct outline outline = {
+        .arena = preview->arena,
+        .plan = preview->plan,
+        .cluster = preview->cluster,
+        .scope = preview->scope,
+        .step = step,
+    };
+
+    if (step->action != NULL && step->action->describe != NULL)
+        step->action->describe(&outline, &description);
+    return description;
+}
+
+const char *summary_words(const struct step *step, const struct description *description)
+{
+    if (description->summary == NULL || step->about == NULL)
+        return description->summary;
+    return strstr(description->summary, step->about) == NULL ? description->summary : NULL;
+}
+
+static const char *list_words(struct arena *arena, const struct node *list, const char *separator)
+{
+    CLEANUP(text_release) struct text text = {0};
+
+    if (list == NULL)
+        return "";
+    if (list->kind != NODE_LIST)
+        return list->text == NULL ? "" : list->text;
+    NODE_EACH(item, list)
+    {
+        if (item != list->child)
+            text_append(&text, separator);
+        text_append(&text, item->text == NULL ? "" : item->text);
+    }
+    return text_copy(&text, arena);
+}
+
+const char *hosts_words(struct arena *arena, const struct node *hosts)
+{
+    return list_words(arena, hosts, ", ");
+}
+
+/* TEXT as it is on HOST, or NULL. */
+static const char *text_on(const struct preview *preview, const char *host, const char *text)
+{
+    const char *known;
+
+    return expand_text(preview->arena, preview->scope, host, (struct place){0}, text, &known) ==
+                   NULL
+               ? known
+               : NULL;
+}
+
+const char *known_text(const struct preview *preview, const char *text)
+{
+    const struct cluster *cluster = preview->cluster;
+    const char *known = text == NULL ? NULL : text_on(preview, NULL, text);
+
+    if (text == NULL || known != NULL || cluster->host_count == 0)
+        return known;
+    known = text_on(preview, cluster->hosts[0].name, text);
+    for (size_t at = 1; at < cluster->host_count; at++) {
+        if (!equal(text_on(preview, cluster->hosts[at].name, text), known))
+            return text;
+    }
+    return known == NULL ? text : known;
+}
+
+const char *period_words(struct arena *arena, int64_t period_ms)
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+    size_t at = 0;
+
+    while (units[at].ms > 1 && (period_ms % units[at].ms != 0 || period_ms == 0))
+        at++;
+    return arena_printf(arena, "%" PRId64 " %s", period_ms / units[at].ms, units[at].unit);
+}
+
+static bool value_is(const char *value, const struct node *is)
+{
+    if (is->kind != NODE_LIST)
+        return equal(is->text, value);
+    NODE_EACH(item, is)
+    {
+        if (equal(item->text, value))
+            return true;
+    }
+    return false;
+}
+
+static const char *when_variable(const struct preview *preview, const struct when *when)
+{
+    struct arena *arena = preview->arena;
+    const struct value *value = scope_find(preview->scope, NULL, when->subject);
+    const char *words = arena_printf(arena, "only if \"%s\" is %s", when->subject,
+                                     list_words(arena, when->is, " or "));
+
+    if (value == NULL)
+        return words;
+    if (value_is(value->text, when->is))
+        return arena_printf(arena, "%s (it is)", words);
+    return arena_printf(arena, "%s (it is %s: skipped)", words, value->text);
+}
+
+const char *when_words(const struct preview *preview, const struct when *when)
+{
+    struct arena *arena = preview->arena;
+
+    switch (when->kind) {
+    case WHEN_POSTGRES:
+        return arena_printf(arena, "only on PostgreSQL %s", when->subject);
+    case WHEN_VARIABLE:
+        return when_variable(preview, when);
+    case WHEN_VALUE:
+        return arena_printf(arena, "only if the saved value \"%s\" is %s", when->subject,
+                            list_words(arena, when->is, " or "));
+    case WHEN_ROLE_IS_EMPTY:
+        return arena_printf(arena, "only if no host is in role \"%s\"", when->subject);
+    case WHEN_MAY_HAVE_HAPPENED:
+        return arena_printf(arena, "only if \"%s\" may have happened", when->subject);
+    case WHEN_DID_NOT_HAPPEN:
+        break;
+    }
+    return arena_printf(arena, "only if \"%s\" did not happen", when->subject);
+}
+
+const char *limit_words(const struct preview *preview, const struct guard *guard)
+{
+    static const char *const keys[] = {"is", "above", "below"};
+
+    for (size_t at = 0; at < ARRAY_COUNT(keys); at++) {
+        const char *limit = node_text(guard->step.params, keys[at]);
+
+        if (limit != NULL)
+            return arena_printf(preview->arena, "must be %s%s%s", at == 0 ? "" : keys[at],
+                                at == 0 ? "" : " ", known_text(preview, limit));
+    }
+    return guard->show_only ? "shown, whatever it is" : "must be true";
+}
+
+const char *guard_words(const struct preview *preview, const struct guard *guard)
+{
+    CLEANUP(text_release) struct text text = {0};
+
+    text_append_format(&text, "every %s, ", period_words(preview->arena, guard->every_ms));
+    if (guard->from != NULL)
+        text_append_format(&text, "from the end of \"%s\"", guard->from);
+    else
+        text_append(&text, "from the beginning of deploy");
+    if (guard->until != NULL)
+        text_append_format(&text, " to the beginning of \"%s\" or of rollback", guard->until);
+    else
+        text_append(&text, " to the end of deploy");
+    if (guard->show_only)
+        text_append(&text, "; never stops the run");
+    return text_copy(&text, preview->arena);
+}
+
+const char *role_words(const struct preview *preview, const struct role *role)
+{
+    CLEANUP(text_release) struct text text = {0};
+    const struct node *preferred = node_find(preview->cluster->roles, role->name);
+
+    text_append_format(&text, "%s%s", role->one ? "one host: " : "all that match: ",
+                       role->patroni == NULL ? "member" : role->patroni);
+    if (role->except != NULL)
+        text_append_format(&text, ", except %s", list_words(preview->arena, role->except, ", "));
+    if (preferred != NULL)
+        text_append_format(&text, "; %s first", list_words(preview->arena, preferred, ", then "));
+    if (role->may_be_empty)
+        text_append(&text, "; may be empty");
+    return text_copy(&text, preview->arena);
+}
+
+const struct preview_item *preview_live_next(const struct preview *preview, const struct step *step,
+                                             const struct preview_item *before)
+{
+    // The items belong to a plan of their own that was read from the same files.
+    for (const struct preview_item *item = before == NULL ? preview->live : before->next;
+         item != NULL; item = item->next) {
+        if (equal(item->step->id, step->id))
+            return item;
+    }
+    return NULL;
+}
+
+static void append_live_summary(struct text *text, const struct preview *preview)
+{
+    size_t counts[LOOK_FAILED + 1] = {0};
+
+    for (const struct preview_item *item = preview->live; item != NULL; item = item->next) {
+        if (item->host != NULL)
+            counts[item->look]++;
+    }
+    text_append_format(text,
+                       "\nlooked: %zu as wanted already, %zu not, %zu cannot be known yet, "
+                       "%zu could not be looked at",
+                       counts[LOOK_ALREADY], counts[LOOK_WOULD_CHANGE], counts[LOOK_UNKNOWN],
+                       counts[LOOK_FAILED]);
+}
+
+void preview_append_summary(struct text *text, const struct preview *preview)
+{
+    CLEANUP(text_release) struct text phases = {0};
+    size_t all = 0, gates = 0, irreversible = 0;
+
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        struct preview_cursor cursor = {0};
+        size_t changing = 0;
+
+        if ((preview->phase_mask >> phase & 1) == 0)
+            continue;
+        while (preview_next(preview, (enum phase)phase, &cursor) != NULL) {
+            changing += cursor.step->action != NULL && !step_only_looks(cursor.step);
+            gates += cursor.step->confirm != NULL;
+            irreversible += cursor.step->irreversible != NULL;
+        }
+        if (changing > 0)
+            text_append_format(&phases, "%s%s %zu", phases.length == 0 ? " (" : ", ",
+                               phase_names[phase], changing);
+        all += changing;
+    }
+    text_append_format(
+        text, "%zu step%s may change something%s%s, %zu gate%s, %zu irreversible step%s", all,
+        all == 1 ? "" : "s", text_string(&phases), phases.length == 0 ? "" : ")", gates,
+        gates == 1 ? "" : "s", irreversible, irreversible == 1 ? "" : "s");
+    if (preview->is_live)
+        append_live_summary(text, preview);
+}

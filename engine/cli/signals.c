@@ -1,0 +1,66 @@
+#include "cli/signals.h"
+#include "base/arena.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static volatile int first_signal;
+static int stop_fd = -1;
+
+/* Any thread may run this, and two may run it at once. */
+static void note_signal(int number)
+{
+    int expected = 0, problem = errno;
+
+    if (!__atomic_compare_exchange_n(&first_signal, &expected, number, 0, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST)) {
+        uint64_t one = 1;
+        ssize_t put = write(stop_fd, &one, sizeof one);
+
+        (void)put; // It fails only when it is readable already.
+    }
+    errno = problem;
+}
+
+static void catch_one(int number)
+{
+    struct sigaction old, action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
+
+    if (sigaction(number, NULL, &old) != 0 || old.sa_handler == SIG_IGN)
+        return;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(number, &action, NULL);
+}
+
+void signals_ignore_pipe(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+void signals_catch(void)
+{
+    if (stop_fd >= 0)
+        return;
+    stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (stop_fd < 0)
+        out_of_memory();
+    catch_one(SIGINT);
+    catch_one(SIGTERM);
+    catch_one(SIGHUP);
+}
+
+volatile int *signals_first(void)
+{
+    return &first_signal;
+}
+
+int signals_stop_fd(void)
+{
+    return stop_fd;
+}
