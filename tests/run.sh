@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Every test. Run as root on Debian 12; installs what it needs, and leaves no process, mount or namespace behind.
+#
+#   tests/run.sh            everything
+#   tests/run.sh NAME...    of: style build unit sanitize cases plans scripted rollback lost refuse kill demo
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+root=$PWD
+build=${HOLDBACK_BUILD:-/tmp/holdback-build}
+export HOLDBACK=$build/gcc/holdback
+export CLICOLOR_FORCE=0 NO_COLOR=1
+passed=0 failed=0 failures=()
+
+# Prints what a part says when it fails, and one line when it does not.
+part() { # NAME COMMAND...
+    local name=$1 began=$SECONDS log=$build/$1.log
+    shift
+    if "$@" >"$log" 2>&1; then
+        passed=$((passed + 1))
+        printf 'ok      %4d s  %s  %s\n' $((SECONDS - began)) "$name" "$(grep -E '^[0-9]+ passed' "$log" | tail -1)"
+    else
+        failed=$((failed + 1))
+        failures+=("$name")
+        printf 'FAILED  %4d s  %s\n' $((SECONDS - began)) "$name"
+        tail -n 60 "$log" | sed 's/^/    /'
+    fi
+}
+
+configure() { # FOLDER OPTION...
+    local folder=$build/$1
+    shift
+    cmake -S "$root" -B "$folder" -G Ninja -DDEVELOPER=ON "$@" && ninja -C "$folder"
+}
+
+build() {
+    configure gcc -DCMAKE_C_COMPILER=gcc && configure clang -DCMAKE_C_COMPILER=clang
+}
+
+unit() {
+    ctest --test-dir "$build/gcc" --output-on-failure -j "$(nproc)"
+}
+
+sanitize() {
+    configure address -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=address,undefined &&
+        ctest --test-dir "$build/address" --output-on-failure -j "$(nproc)" &&
+        configure thread -DCMAKE_BUILD_TYPE=Debug -DSANITIZE=thread &&
+        ctest --test-dir "$build/thread" --output-on-failure -j "$(nproc)"
+}
+
+style() {
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror &&
+        git ls-files | grep -E '\.sh$|^\.ci/run$' | xargs shellcheck -x -P SCRIPTDIR
+}
+
+tidy() {
+    git ls-files 'engine/*.c' 'actions/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy -quiet -p "$build/clang"
+}
+
+plans() {
+    local plan
+    for plan in plans/*.yml; do
+        "$HOLDBACK" check "$plan" || return 1
+    done
+    for plan in plans/clusters/*.yml; do
+        "$HOLDBACK" check plans/replication-lag.yml -c "$plan" || return 1
+    done
+    echo "$(find plans -name '*.yml' | wc -l) passed, 0 failed"
+}
+
+leftovers() {
+    local left
+    left=$(
+        ip netns list | grep '^hb-'
+        grep -E 'holdback' /proc/mounts
+        pgrep -af 'holdback-test|holdback-sshd' | grep -v pgrep
+        find /sys/fs/cgroup -maxdepth 2 -name 'holdback-test-*' 2>/dev/null
+    )
+    [ -z "$left" ] || {
+        echo "left behind:"
+        echo "$left"
+        return 1
+    }
+}
+
+# The slow ones each have a cluster of their own, so two of them fill two cores.
+acceptance() {
+    local name pids=() results=0 log
+    for name in "$@"; do
+        (part "$name" "tests/acceptance/$name.sh"; exit "$failed") &
+        pids+=($!)
+        [ ${#pids[@]} -ge 2 ] && { wait "${pids[0]}" || results=1; pids=("${pids[@]:1}"); }
+    done
+    for name in "${pids[@]}"; do
+        wait "$name" || results=1
+    done
+    passed=$((passed + $#))
+    [ "$results" -eq 0 ] || failed=$((failed + 1))
+}
+
+[ "$(id -u)" -eq 0 ] || { echo "run this as root: it installs packages and makes network namespaces" >&2; exit 1; }
+tests/packages.sh run cluster developer || exit 1
+mkdir -p "$build"
+
+if [ $# -eq 0 ]; then
+    set -- style build tidy unit sanitize cases plans scripted acceptance demo leftovers
+fi
+for name in "$@"; do
+    case $name in
+    style | build | unit | sanitize | plans | tidy | leftovers) part "$name" "$name" ;;
+    cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
+    scripted) part scripted tests/crash/scripted.sh ;;
+    demo) part demo plans/demo.sh ;;
+    acceptance) acceptance rollback lost refuse kill ;;
+    rollback | lost | refuse | kill) acceptance "$name" ;;
+    *) echo "no part \"$name\"" >&2; exit 1 ;;
+    esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
