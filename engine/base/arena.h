@@ -28,7 +28,8 @@ char *arena_copy(struct arena *arena, const char *bytes, size_t length);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-char *arena_vprintf(struct arena *arena, const char *format, va_list arguments);
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 
 /* Ends the program as described above. For the few places that allocate without an arena. */
 _Noreturn void out_of_memory(void);

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-static struct error *error_make(struct arena *arena, enum error_kind kind, const char *format,
-                                va_list arguments)
+__attribute__((format(printf, 3, 0))) static struct error *
+error_make(struct arena *arena, enum error_kind kind, const char *format, va_list arguments)
 {
     struct error *error = arena_alloc(arena, sizeof *error);
 

@@ -13,16 +13,17 @@
 
 /* What an error means for the program's exit status (DESIGN: exit codes). */
 enum error_kind {
-    ERROR_FAILED = 1,      /* a step or command failed */
-    ERROR_INPUT = 3,       /* plan, cluster file or command line is wrong; nothing was touched */
-    ERROR_IN_DOUBT = 4,    /* a person must resolve a step */
-    ERROR_LOCKED = 5,      /* another run has locked the cluster */
-    ERROR_UNREACHABLE = 6, /* a host cannot be reached, cannot prove who it is, or refused us */
-    ERROR_GUARD = 7,       /* a guard stopped the run */
-    ERROR_GATE = 8,        /* a gate waits for a person */
-    ERROR_REFUSED = 9,     /* refused by the preflight */
-    ERROR_TIMEOUT = 101,   /* a deadline passed: ERROR_FAILED to the outside */
-    ERROR_STOPPED = 102,   /* the stop descriptor became readable while waiting */
+    ERROR_FAILED = 1,       /* a step or command failed */
+    ERROR_INPUT = 3,        /* plan, cluster file or command line is wrong; nothing was touched */
+    ERROR_IN_DOUBT = 4,     /* a person must resolve a step */
+    ERROR_LOCKED = 5,       /* another run has locked the cluster */
+    ERROR_UNREACHABLE = 6,  /* a host cannot be reached, cannot prove who it is, or refused us */
+    ERROR_GUARD = 7,        /* a guard stopped the run */
+    ERROR_GATE = 8,         /* a gate waits for a person */
+    ERROR_REFUSED = 9,      /* refused by the preflight */
+    ERROR_ROLLED_BACK = 10, /* the deployment failed, and everything was brought back */
+    ERROR_TIMEOUT = 101,    /* a deadline passed: ERROR_FAILED to the outside */
+    ERROR_STOPPED = 102,    /* the stop descriptor became readable while waiting */
 };
 
 /* A place in a file. Line and column count from 1; line 0 means the file as a whole. */

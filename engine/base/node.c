@@ -184,3 +184,8 @@ struct error *json_parse(struct arena *arena, const char *what, const char *byte
     json_decref(json);
     return NULL;
 }
+
+const char *json_library(void)
+{
+    return jansson_version_str();
+}

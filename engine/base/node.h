@@ -48,9 +48,11 @@ bool node_bool(const struct node *map, const char *key, bool otherwise);
 /* A decimal integer child that fits, or OTHERWISE. */
 int64_t node_integer(const struct node *map, const char *key, int64_t otherwise);
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): ITEM is the name that is declared. */
 #define NODE_EACH(item, parent)                                                                    \
     for (const struct node *item = (parent) == NULL ? NULL : (parent)->child; item != NULL;        \
          item = item->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* "text", "list", "map", ...: for messages. */
 const char *node_kind_name(enum node_kind kind);
@@ -63,5 +65,8 @@ void node_append_json(struct text *text, const struct node *node);
 /* Parses JSON (jansson; duplicate keys and NUL are refused). WHAT names it in errors. */
 struct error *json_parse(struct arena *arena, const char *what, const char *bytes, size_t length,
                          const struct node **out);
+
+/* The version of jansson that is loaded. */
+const char *json_library(void);
 
 #endif

@@ -34,7 +34,7 @@ struct host_settings {
         int port;
         const char *user, *database;
         struct secret_reference password;
-        const char *sslmode; /* NULL: libpq's default; direct only */
+        const char *sslmode; /* NULL: verify-full for direct, prefer for tcp */
         struct tls_settings tls;
         const char *data_directory, *bin_directory, *restore_command; /* NULL: not said */
     } postgres;

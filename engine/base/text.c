@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,4 +300,9 @@ void timestamp_utc(char out[TIMESTAMP_SIZE])
     (void)gmtime_r(&now.tv_sec, &parts);
     (void)strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts);
     (void)snprintf(out, TIMESTAMP_SIZE, "%s.%03dZ", seconds, (int)(now.tv_nsec / 1000000));
+}
+
+const char *digest_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
 }

@@ -74,4 +74,7 @@ int64_t clock_ms(void);
 #define TIMESTAMP_SIZE 25
 void timestamp_utc(char out[TIMESTAMP_SIZE]);
 
+/* "OpenSSL 3.0.17 1 Jul 2025": the libcrypto that is loaded. */
+const char *digest_library(void);
+
 #endif
