@@ -115,7 +115,7 @@ static struct error *compare(struct work *work, const struct node *map, const st
     if (!has_bound)
         out->is_true = found->is_true;
     if (found->value == NULL) {
-        out->words = found->nothing;
+        out->words = found->nothing == NULL && has_bound ? "no value" : found->nothing;
         return NULL;
     }
     out->value = condition_words(arena, found->value, unit);
@@ -166,9 +166,8 @@ static struct error *source_sql(struct work *work, const struct node *map, struc
     struct postgres_failure failure = {0};
     error = work_ask(work, &request, text, &result, &failure);
     if (error != NULL)
-        return failure.connection_lost || work_server_is_down(error)
-                   ? no_answer(work, error, out)
-                   : error;
+        return failure.connection_lost || work_server_is_down(error) ? no_answer(work, error, out)
+                                                                     : error;
     if (result.rows > 1 || result.columns == 0)
         return error_at(work->arena, work_place(work, node),
                         "a condition needs at most one row with one value, and this has %zu row%s",
@@ -202,7 +201,7 @@ struct error *condition_shell(struct work *work, const struct node *text, const 
     }
     request.environment = environment;
 
-    struct shell_result result;
+    struct shell_result result = {0};
     error = host_shell(work->host, work->arena, &request, &result);
     if (error != NULL)
         return error;
@@ -224,8 +223,7 @@ static struct error *source_shell(struct work *work, const struct node *map, str
 {
     bool is_true;
     const char *output;
-    struct error *error = condition_shell(work, node_find(map, "shell"), NULL,
-                                          &is_true, &output);
+    struct error *error = condition_shell(work, node_find(map, "shell"), NULL, &is_true, &output);
     if (error != NULL)
         return error;
     out->is_true = is_true;
@@ -248,15 +246,14 @@ static struct error *source_file(struct work *work, const struct node *map, stru
     if (error != NULL)
         return error;
     const char *arguments[] = {path, wanted == NULL ? "" : wanted, NULL};
-    struct shell_result result;
+    struct shell_result result = {0};
     error = work_script(work, work->as, script, arguments, &result);
     if (error != NULL)
         return error;
     out->is_true = result.status == 0;
-    out->nothing = result.status == 0   ? arena_printf(work->arena, "%s \"%s\"",
-                                                       wanted == NULL ? "there is a file"
-                                                                      : "found in",
-                                                       path)
+    out->nothing = result.status == 0
+                       ? arena_printf(work->arena, "%s \"%s\"",
+                                      wanted == NULL ? "there is a file" : "found in", path)
                    : result.status == 3 ? arena_printf(work->arena, "no file \"%s\"", path)
                                         : arena_printf(work->arena, "not found in \"%s\"", path);
     if (result.status != 0 && result.status != 1 && result.status != 3)

@@ -9,7 +9,8 @@
 typedef struct error *patroni_check(struct work *work, const char *value, bool *is_true,
                                     const char **words);
 
-/* GET /patroni of the step's own host; OUT->body is NULL, and *WORDS says why, without an answer. */
+/* GET /patroni of the step's own host; OUT->body is NULL, and *WORDS says why, without an answer.
+ */
 static struct error *ask_own(struct work *work, struct patroni_status *out, const char **words)
 {
     enum patroni_reach reach;
@@ -100,8 +101,8 @@ static struct error *check_follows(struct work *work, const char *value, bool *i
     else if (self == NULL)
         *words = arena_printf(work->arena, "no member \"%s\" in the cluster", name);
     else if (!streams(leader.body, name))
-        *words = arena_printf(work->arena, "\"%s\" does not stream from \"%s\"", name,
-                              wanted->member);
+        *words =
+            arena_printf(work->arena, "\"%s\" does not stream from \"%s\"", name, wanted->member);
     else if (self->timeline != leader.timeline)
         *words = arena_printf(work->arena, "timeline %" PRId64 ", not %" PRId64, self->timeline,
                               leader.timeline);
@@ -136,8 +137,7 @@ static struct error *check_role(struct work *work, const char *value, bool *is_t
         return error;
     const struct patroni_member *self = patroni_find_member(&cluster, work->target->member);
     if (self == NULL) {
-        *words = arena_printf(work->arena, "no member \"%s\" in the cluster",
-                              work->target->member);
+        *words = arena_printf(work->arena, "no member \"%s\" in the cluster", work->target->member);
         return NULL;
     }
     // A synchronous standby is a replica, too.
@@ -168,9 +168,8 @@ static struct error *check_timeline(struct work *work, const char *value, bool *
     if (error != NULL || status.body == NULL)
         return error;
     *is_true = equal(arena_printf(work->arena, "%" PRId64, status.timeline), value);
-    *words = status.timeline == 0
-                 ? "timeline unknown"
-                 : arena_printf(work->arena, "timeline %" PRId64, status.timeline);
+    *words = status.timeline == 0 ? "timeline unknown"
+                                  : arena_printf(work->arena, "timeline %" PRId64, status.timeline);
     return NULL;
 }
 
@@ -179,8 +178,7 @@ static struct error *check_config(struct work *work, const char *value, bool *is
 {
     const struct node *wanted;
     struct patroni_answer answer = {0};
-    struct error *error =
-        json_parse(work->arena, "config-is", value, strlen(value), &wanted);
+    struct error *error = json_parse(work->arena, "config-is", value, strlen(value), &wanted);
     if (error == NULL)
         error = patroni_ask_any(work, "/config", &answer);
     if (error != NULL)

@@ -44,8 +44,7 @@ struct error *work_request(struct work *work, const struct node *keys, bool read
         NODE_EACH(setting, settings)
         {
             list[request.setting_count].name = setting->key;
-            struct error *error =
-                work_text(work, setting, &list[request.setting_count++].value);
+            struct error *error = work_text(work, setting, &list[request.setting_count++].value);
             if (error != NULL)
                 return error;
         }

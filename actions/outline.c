@@ -103,8 +103,8 @@ void outline_condition(const struct outline *outline, struct description *out, c
     if (shell != NULL)
         description_add(out, arena_printf(outline->arena, "%s, shell", title), "sh", shell->text);
     CLEANUP(text_release) struct text words = {0};
-    static const char *const keys[] = {"file", "contains", "port",       "is",
-                                       "above", "below",   "stable-for", "every"};
+    static const char *const keys[] = {"file",  "contains", "port",       "is",
+                                       "above", "below",    "stable-for", "every"};
     for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
         const struct node *node = node_find(map, keys[i]);
         if (node != NULL)

@@ -13,14 +13,14 @@ enum { POLL_MS = 100 };
  * server again; what starts, starts the server first, so that Patroni finds it running.
  */
 static const struct patroni_key *const when_stopping[] = {
-    &patroni_maintenance_key, &patroni_config_key, &patroni_tags_key,    &patroni_reload_key,
-    &patroni_service_key,     &patroni_postgres_key, &patroni_restart_key, &patroni_leader_key,
-    &patroni_cluster_key,
+    &patroni_maintenance_key, &patroni_config_key,  &patroni_tags_key,
+    &patroni_reload_key,      &patroni_service_key, &patroni_postgres_key,
+    &patroni_restart_key,     &patroni_leader_key,  &patroni_cluster_key,
 };
 static const struct patroni_key *const when_starting[] = {
-    &patroni_maintenance_key, &patroni_config_key, &patroni_tags_key,    &patroni_reload_key,
-    &patroni_postgres_key,    &patroni_service_key, &patroni_restart_key, &patroni_leader_key,
-    &patroni_cluster_key,
+    &patroni_maintenance_key, &patroni_config_key,   &patroni_tags_key,
+    &patroni_reload_key,      &patroni_postgres_key, &patroni_service_key,
+    &patroni_restart_key,     &patroni_leader_key,   &patroni_cluster_key,
 };
 enum { KEY_COUNT = ARRAY_COUNT(when_stopping) };
 
@@ -147,11 +147,11 @@ static enum apply apply(struct work *work, struct error **error)
 static enum settle settle(struct work *work, struct error **error)
 {
     if (equal(node_text(work->step->params, "restart"), "always")) {
-        *error = error_hint(work->arena,
-                            error_new(work->arena, ERROR_IN_DOUBT,
-                                      "PostgreSQL may or may not have been restarted"),
-                            "Compare the time of its start (SELECT pg_postmaster_start_time()) "
-                            "with the time of this step.");
+        *error = error_hint(
+            work->arena,
+            error_new(work->arena, ERROR_IN_DOUBT, "PostgreSQL may or may not have been restarted"),
+            "Compare the time of its start (SELECT pg_postmaster_start_time()) "
+            "with the time of this step.");
         return SETTLE_IN_DOUBT;
     }
     enum look looked = look(work, error);
@@ -246,10 +246,9 @@ static void validate(const struct outline *outline)
     }
     const struct step *restored =
         restore == NULL ? NULL : plan_find_step(outline->plan, restore->text);
-    if (restored != NULL &&
-        (!equal(restored->action_name, "patroni") ||
-         (node_find(restored->params, "config") == NULL &&
-          node_find(restored->params, "tags") == NULL)))
+    if (restored != NULL && (!equal(restored->action_name, "patroni") ||
+                             (node_find(restored->params, "config") == NULL &&
+                              node_find(restored->params, "tags") == NULL)))
         findings_add(outline->findings, node_place(file, restore),
                      "What a patroni step with \"config\" or \"tags\" changed can be restored.",
                      "step \"%s\" keeps nothing that could be restored", restore->text);

@@ -41,7 +41,8 @@ struct error *before_find(struct work *work, const char *step, const struct node
 /* Saves what this step has kept, if anything: for settle. */
 struct error *before_save(struct work *work);
 
-/* The path of NAME in the run's folder of the database's user; NULL if there is none and not MAKE. */
+/* The path of NAME in the run's folder of the database's user; NULL if there is none and not MAKE.
+ */
 struct error *before_path(struct work *work, const char *name, bool make, const char **out);
 
 /* The JSON of NODE in work->arena. */

@@ -14,11 +14,11 @@ const char *json_text_of(struct work *work, const struct node *node)
 struct error *before_path(struct work *work, const char *name, bool make, const char **out)
 {
     const char *folder = NULL;
-    struct error *error = run_folder(work->host, work->arena, work->run,
-                                     work->target->postgres.os_user, make, work->deadline_ms,
-                                     &folder);
-    *out = error != NULL || folder == NULL ? NULL
-                                           : arena_printf(work->arena, "%s/%s", folder, name);
+    struct error *error =
+        run_folder(work->host, work->arena, work->run, work->target->postgres.os_user, make,
+                   work->deadline_ms, &folder);
+    *out =
+        error != NULL || folder == NULL ? NULL : arena_printf(work->arena, "%s/%s", folder, name);
     return error;
 }
 
@@ -34,10 +34,11 @@ static struct error *before_read(struct work *work, const char *step, const char
     static const char script[] = "if [ -e \"$1\" ]; then cat -- \"$1\"; fi\n";
     const char *path;
     *out = NULL;
-    struct error *error = before_path(work, arena_printf(work->arena, "%s.before", step), false, &path);
+    struct error *error =
+        before_path(work, arena_printf(work->arena, "%s.before", step), false, &path);
     if (error != NULL || path == NULL)
         return error;
-    struct shell_result result;
+    struct shell_result result = {0};
     error = run_script(work, script, path, "", &result);
     if (error != NULL)
         return error;
@@ -60,11 +61,11 @@ struct error *before_keep(struct work *work, const char *json)
                                  "    sync \"${1%/*}\"\n"
                                  "fi\n";
     const char *path;
-    struct error *error = before_path(
-        work, arena_printf(work->arena, "%s.before", work->step->id), true, &path);
+    struct error *error =
+        before_path(work, arena_printf(work->arena, "%s.before", work->step->id), true, &path);
     if (error != NULL)
         return error;
-    struct shell_result result;
+    struct shell_result result = {0};
     error = run_script(work, script, path, json, &result);
     if (error != NULL)
         return error;

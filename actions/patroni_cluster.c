@@ -42,7 +42,7 @@ static struct error *look_cluster(struct work *work, const struct node *value, b
                                   const char **words)
 {
     (void)value;
-    struct shell_result result;
+    struct shell_result result = {0};
     struct error *error = run_script(work, look_script, "", &result);
     if (error != NULL)
         return error;
@@ -57,12 +57,13 @@ static struct error *look_cluster(struct work *work, const struct node *value, b
     return error;
 }
 
-/* The members that have a key in the DCS, as patronictl lists them: [{"Member": ..., "Role": ...}] */
+/* The members that have a key in the DCS, as patronictl lists them: [{"Member": ..., "Role": ...}]
+ */
 static struct error *list_members(struct work *work, const struct node **out)
 {
     static const char script[] = "export LC_ALL=C.UTF-8 LANG=C.UTF-8\n"
                                  "exec patronictl -c \"$1\" list -f json \"$2\"\n";
-    struct shell_result result;
+    struct shell_result result = {0};
     struct error *error = run_script(work, script, "", &result);
     if (error != NULL)
         return error;
@@ -98,7 +99,7 @@ static bool is_known(const struct work *work, const char *name)
  */
 static struct error *prove_down(struct work *work, const char **waits_for)
 {
-    const struct node *members;
+    const struct node *members = NULL;
     struct error *error = list_members(work, &members);
     *waits_for = NULL;
     for (size_t i = 0; error == NULL && i < work->cluster->host_count; i++) {
@@ -128,12 +129,12 @@ static struct error *prove_down(struct work *work, const char **waits_for)
 static struct error *wait_until_down(struct work *work)
 {
     for (;;) {
-        const char *member;
+        const char *member = NULL;
         struct error *error = prove_down(work, &member);
         if (error != NULL || member == NULL)
             return error;
-        work->watch(work, arena_printf(work->arena, "waits until the key of \"%s\" expires",
-                                       member));
+        work->watch(work,
+                    arena_printf(work->arena, "waits until the key of \"%s\" expires", member));
         error = work_pause(work, POLL_MS);
         if (error != NULL)
             return error_because(work->arena, error,
@@ -146,13 +147,11 @@ static struct error *wait_until_down(struct work *work)
  * The answers to its questions: the cluster, the sentence, and the leader, which is asked for only
  * while the leader's key has not expired. A wrong name removes nothing.
  */
-static const char remove_script[] =
-    "export LC_ALL=C.UTF-8 LANG=C.UTF-8\n"
-    "printf '%s\\n' \"$2\" 'Yes I am aware' \"$3\" |\n"
-    "patronictl -c \"$1\" remove \"$2\" 2>&1\n";
+static const char remove_script[] = "export LC_ALL=C.UTF-8 LANG=C.UTF-8\n"
+                                    "printf '%s\\n' \"$2\" 'Yes I am aware' \"$3\" |\n"
+                                    "patronictl -c \"$1\" remove \"$2\" 2>&1\n";
 
-static struct error *apply_cluster(struct work *work, const struct node *value,
-                                   enum apply *outcome)
+static struct error *apply_cluster(struct work *work, const struct node *value, enum apply *outcome)
 {
     (void)value;
     *outcome = APPLY_NOTHING;
@@ -164,7 +163,7 @@ static struct error *apply_cluster(struct work *work, const struct node *value,
     const char *name = count == 1 ? leader[0]->member : work->cluster->hosts[0].member;
     *outcome = APPLY_MAYBE;
     for (size_t next = 0;; next++) {
-        struct shell_result result;
+        struct shell_result result = {0};
         error = run_script(work, remove_script, name, &result);
         if (error != NULL)
             return error;

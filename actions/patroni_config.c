@@ -49,8 +49,8 @@ static void append_changes(struct work *work, const char *path, const struct nod
     NODE_EACH(item, patch)
     {
         const struct node *now = node_find(current, item->key);
-        const char *name = path[0] == '\0' ? item->key
-                                           : arena_printf(work->arena, "%s.%s", path, item->key);
+        const char *name =
+            path[0] == '\0' ? item->key : arena_printf(work->arena, "%s.%s", path, item->key);
         if (item->kind == NODE_MAP) {
             append_changes(work, name, item, now);
             continue;

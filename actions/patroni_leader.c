@@ -3,7 +3,11 @@
 
 #include <string.h>
 
-enum { POLL_MS = 100 };
+enum {
+    POLL_MS = 100,
+    /* After a switchover or a start a healthy candidate is refused for some seconds. */
+    CANDIDATE_PATIENCE_MS = 10000,
+};
 
 struct error *patroni_refusal(struct work *work, const char *what,
                               const struct patroni_answer *answer)
@@ -70,8 +74,8 @@ static struct error *apply_leader(struct work *work, const struct node *value, e
         return error;
     const char *leader = cluster.leader == NULL ? NULL : cluster.leader->name;
     if (leader == NULL)
-        return error_new(work->arena, ERROR_FAILED,
-                         "cannot switch over to \"%s\": no member leads", wanted->member);
+        return error_new(work->arena, ERROR_FAILED, "cannot switch over to \"%s\": no member leads",
+                         wanted->member);
     // The key has moved already, and the promotion is under way.
     if (equal(leader, wanted->member))
         return NULL;
@@ -82,7 +86,12 @@ static struct error *apply_leader(struct work *work, const struct node *value, e
     text_append_json(&json, wanted->member, strlen(wanted->member));
     text_append(&json, "}");
     enum patroni_reach reach = PATRONI_SILENT;
-    error = patroni_post(work, work->target, "/switchover", text_string(&json), &reach, &answer);
+    int64_t patience_ms = clock_ms() + CANDIDATE_PATIENCE_MS;
+    do
+        error =
+            patroni_post(work, work->target, "/switchover", text_string(&json), &reach, &answer);
+    while (error == NULL && answer.status == 412 && clock_ms() < patience_ms &&
+           work_pause(work, POLL_MS) == NULL);
     if (error != NULL || reach == PATRONI_SILENT || answer.status < 400)
         return error;
     // "status unknown": it may be under way, so only looking tells.
@@ -147,28 +156,41 @@ static struct error *wait_for_new_start(struct work *work, const char *since)
     }
 }
 
-static struct error *apply_restart(struct work *work, const struct node *value,
-                                   enum apply *outcome)
+/* Patroni does one thing at a time: "demote already in progress" is no answer to our question. */
+static bool is_busy(enum patroni_reach reach, const struct patroni_answer *answer)
+{
+    return reach == PATRONI_ANSWERED && answer->status == 503 && answer->text != NULL &&
+           strstr(answer->text, "in progress") != NULL;
+}
+
+static struct error *apply_restart(struct work *work, const struct node *value, enum apply *outcome)
 {
     struct patroni_status status;
-    *outcome = APPLY_NOTHING;
-    struct error *error = own_state(work, &status);
-    if (error != NULL)
-        return error;
-    const char *since = start_time(&status);
     enum patroni_reach reach = PATRONI_SILENT;
     struct patroni_answer answer;
     bool is_pending_only = equal(value->text, "pending");
-    error = patroni_post(work, work->target, "/restart",
+    struct error *error;
+    *outcome = APPLY_NOTHING;
+    for (;;) {
+        error = own_state(work, &status);
+        if (error != NULL)
+            return error;
+        if (is_pending_only && !status.has_pending_restart && equal(status.state, "running"))
+            return NULL;
+        error =
+            patroni_post(work, work->target, "/restart",
                          is_pending_only ? "{\"restart_pending\":true}" : "{}", &reach, &answer);
-    if (error != NULL) {
-        *outcome = reach == PATRONI_REFUSED ? APPLY_NOTHING : APPLY_MAYBE;
-        return error;
+        if (error != NULL || !is_busy(reach, &answer))
+            break;
+        work->watch(work, "Patroni is busy with something else");
+        if (work_pause(work, POLL_MS) != NULL)
+            return patroni_refusal(work, "the restart", &answer);
     }
-    *outcome = APPLY_MAYBE;
-    if (reach == PATRONI_ANSWERED && answer.status >= 400)
-        return patroni_refusal(work, "the restart", &answer);
-    return wait_for_new_start(work, since);
+    if (error == NULL || reach != PATRONI_REFUSED)
+        *outcome = APPLY_MAYBE;
+    if (error == NULL && reach == PATRONI_ANSWERED && answer.status >= 400)
+        error = patroni_refusal(work, "the restart", &answer);
+    return error != NULL ? error : wait_for_new_start(work, start_time(&status));
 }
 
 const struct patroni_key patroni_restart_key = {

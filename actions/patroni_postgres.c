@@ -20,7 +20,7 @@ static struct error *run_script(struct work *work, const char *script, const cha
         return error_new(work->arena, ERROR_INPUT,
                          "the cluster file does not say \"postgres.%s\" of host \"%s\"",
                          arguments[0] == NULL ? "data-directory" : "bin-directory", target->name);
-    struct shell_result result;
+    struct shell_result result = {0};
     struct error *error = work_script(work, target->postgres.os_user, script, arguments, &result);
     if (error != NULL)
         return error;
@@ -58,7 +58,7 @@ static const char look_script[] =
 
 static struct error *server_look(struct work *work, struct server *out)
 {
-    const char *said;
+    const char *said = "";
     struct error *error = run_script(work, look_script, "look at", NULL, &said);
     if (error != NULL)
         return error;
@@ -78,10 +78,10 @@ static struct error *look_postgres(struct work *work, const struct node *value, 
     *is_so = equal(value->text, "started")
                  ? equal(server.state, "ready") || equal(server.state, "standby")
                  : !server.is_running;
-    *words = !server.is_running            ? "PostgreSQL is stopped"
-             : equal(server.state, "ready") ? "PostgreSQL is running"
-                                            : arena_printf(work->arena, "PostgreSQL is %s",
-                                                           server.state);
+    *words = !server.is_running ? "PostgreSQL is stopped"
+             : equal(server.state, "ready")
+                 ? "PostgreSQL is running"
+                 : arena_printf(work->arena, "PostgreSQL is %s", server.state);
     if (!*is_so && !work->is_repeat)
         work_change(work, "PostgreSQL in \"%s\": %s -> %s", work->target->postgres.data_directory,
                     server.state, value->text);

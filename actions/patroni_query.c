@@ -8,8 +8,7 @@ enum look patroni_query(struct work *work, struct error **error)
     const char *what = node_text(work->step->params, "query");
     const struct node *names = node_find(work->step->params, "save");
     struct patroni_answer answer;
-    struct error *cause =
-        patroni_ask_any(work, arena_printf(work->arena, "/%s", what), &answer);
+    struct error *cause = patroni_ask_any(work, arena_printf(work->arena, "/%s", what), &answer);
     if (cause == NULL && answer.body == NULL)
         cause = error_new(work->arena, ERROR_FAILED,
                           "could not read Patroni's %s: no Patroni answers", what);

@@ -17,13 +17,12 @@ static struct error *run_script(struct work *work, const char *script, const cha
                                 const char **out)
 {
     const char *service = work->target->patroni.service;
-    const char *unit = ends_with(service, ".service")
-                           ? service
-                           : arena_printf(work->arena, "%s.service", service);
+    const char *unit =
+        ends_with(service, ".service") ? service : arena_printf(work->arena, "%s.service", service);
     const char *fence =
         arena_printf(work->arena, "/etc/systemd/system/%s.d/holdback-fence.conf", unit);
     const char *arguments[] = {unit, fence, NULL};
-    struct shell_result result;
+    struct shell_result result = {0};
     struct error *error = work_script(work, "root", script, arguments, &result);
     if (error != NULL)
         return error;
@@ -51,10 +50,10 @@ static const char *property(struct work *work, const char *lines, const char *na
 
 static struct error *service_look(struct work *work, struct service *out)
 {
-    static const char script[] =
-        "systemctl show -p LoadState -p ActiveState -p SubState -p MainPID -p UnitFileState \"$1\"\n"
-        "if [ -e \"$2\" ]; then echo Fence=yes; fi\n";
-    const char *lines;
+    static const char script[] = "systemctl show -p LoadState -p ActiveState -p SubState -p "
+                                 "MainPID -p UnitFileState \"$1\"\n"
+                                 "if [ -e \"$2\" ]; then echo Fence=yes; fi\n";
+    const char *lines = "";
     struct error *error = run_script(work, script, "look at", &lines);
     if (error != NULL)
         return error;
@@ -103,8 +102,8 @@ static struct error *look_service(struct work *work, const struct node *value, b
         error = look_started(work, &service, is_so, words);
     } else {
         bool wants_fence = equal(value->text, "fenced");
-        *is_so = !service.is_running &&
-                 (!wants_fence || (service.is_fenced && !service.is_enabled));
+        *is_so =
+            !service.is_running && (!wants_fence || (service.is_fenced && !service.is_enabled));
         *words = service.is_running ? arena_printf(work->arena, "the service is %s", service.state)
                  : *is_so && wants_fence ? "the service is fenced"
                  : *is_so                ? "the service is stopped"
@@ -145,8 +144,7 @@ static const char start_script[] =
     "systemctl reset-failed \"$1\" 2>/dev/null || true\n"
     "systemctl start --no-block \"$1\"\n";
 
-static struct error *apply_service(struct work *work, const struct node *value,
-                                   enum apply *outcome)
+static struct error *apply_service(struct work *work, const struct node *value, enum apply *outcome)
 {
     *outcome = APPLY_MAYBE;
     if (equal(value->text, "fenced"))

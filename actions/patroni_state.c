@@ -85,16 +85,16 @@ struct error *patroni_patch_config(struct work *work, const char *json)
         while ((member = next_member(work, member)) != NULL) {
             enum patroni_reach reach;
             struct patroni_answer answer = {0};
-            struct error *error = patroni_request(work->host, work->arena, member, "PATCH",
-                                                  "/config", json, work->deadline_ms, &reach,
-                                                  &answer);
+            struct error *error =
+                patroni_request(work->host, work->arena, member, "PATCH", "/config", json,
+                                work->deadline_ms, &reach, &answer);
             if (error != NULL)
                 return error;
             if (reach == PATRONI_ANSWERED && answer.status == 200)
                 return NULL;
             if (reach == PATRONI_SILENT && refusal == NULL)
-                refusal = arena_printf(work->arena, "no answer from Patroni of \"%s\"",
-                                       member->member);
+                refusal =
+                    arena_printf(work->arena, "no answer from Patroni of \"%s\"", member->member);
             if (reach != PATRONI_ANSWERED)
                 continue;
             refusal = arena_printf(work->arena, "HTTP status %d: %s", answer.status, answer.text);

@@ -6,8 +6,8 @@
 #include "work.h"
 
 /*
- * GET /patroni of MEMBER, for a few seconds at most. OUT->body is NULL if there is no usable answer;
- * *REACH says why.
+ * GET /patroni of MEMBER, for a few seconds at most. OUT->body is NULL if there is no usable
+ * answer; *REACH says why.
  */
 struct error *patroni_status(struct work *work, const struct host_settings *member,
                              enum patroni_reach *reach, struct patroni_status *out);
@@ -35,8 +35,7 @@ struct error *patroni_patch_config(struct work *work, const char *json);
 struct error *patroni_poke(struct work *work, const struct host_settings *member);
 
 /* An error that names the members of GET /cluster which the cluster file does not know; or NULL. */
-struct error *patroni_unknown_members(struct work *work,
-                                      const struct patroni_cluster *cluster);
+struct error *patroni_unknown_members(struct work *work, const struct patroni_cluster *cluster);
 
 /*
  * Whether the whole cluster shows maintenance mode as WANTED: its configuration, and every member

@@ -1,6 +1,6 @@
 /*
- * patroni: a member's tags. They live in its own YAML file only: the file is edited, Patroni reloads
- * it, and GET /cluster proves it.
+ * patroni: a member's tags. They live in its own YAML file only: the file is edited, Patroni
+ * reloads it, and GET /cluster proves it.
  */
 #include "edit.h"
 #include "edit_yaml.h"
@@ -96,7 +96,7 @@ static struct error *look_shown(struct work *work, const struct node *tags, bool
 static struct error *look_tags(struct work *work, const struct node *value, bool *is_so,
                                const char **words)
 {
-    struct tags_file tags;
+    struct tags_file tags = {0};
     struct error *error = tags_read(work, value, &tags);
     if (error == NULL && tags.is_so)
         return look_shown(work, value, is_so, words);
@@ -176,7 +176,7 @@ static struct error *reload(struct work *work)
 
 static struct error *apply_tags(struct work *work, const struct node *value, enum apply *outcome)
 {
-    struct tags_file file;
+    struct tags_file file = {0};
     const char *step = node_text(work->step->params, "restore");
     const char *backup = NULL;
     *outcome = APPLY_NOTHING;

@@ -205,9 +205,9 @@ static void describe(const struct outline *outline, struct description *out)
     const struct node *file = node_find(params, "file");
     const char *bytes = file == NULL ? NULL : outline_file(outline, file);
     if (file != NULL)
-        description_add(
-            out, arena_printf(outline->arena, "SQL from %s", outline_text(outline, file)), "sql",
-            bytes == NULL ? "(the file is not known yet)\n" : bytes);
+        description_add(out,
+                        arena_printf(outline->arena, "SQL from %s", outline_text(outline, file)),
+                        "sql", bytes == NULL ? "(the file is not known yet)\n" : bytes);
     outline_sql(outline, out, "before every further try, SQL", node_find(params, "clean-up"));
     NODE_EACH(setting, node_find(params, "settings"))
     description_add(out, arena_printf(outline->arena, "setting %s", setting->key), "text",

@@ -21,8 +21,8 @@ struct error *sql_unless(struct work *work, bool *is_true);
 const char *sql_literal(struct arena *arena, const char *text);
 
 /*
- * Saves the `save` names that RESULT has, if it has exactly one row; NULL becomes "". sql_unsaved is
- * the error of the first name that no result had, or NULL.
+ * Saves the `save` names that RESULT has, if it has exactly one row; NULL becomes "". sql_unsaved
+ * is the error of the first name that no result had, or NULL.
  */
 void sql_save(struct work *work, const struct postgres_result *result);
 struct error *sql_unsaved(struct work *work);

@@ -32,8 +32,7 @@ static struct error *take_saved(struct work *work, const char *json)
     return NULL;
 }
 
-static const char exists_query[] =
-    "SELECT pg_catalog.to_regclass('holdback.marker') IS NOT NULL";
+static const char exists_query[] = "SELECT pg_catalog.to_regclass('holdback.marker') IS NOT NULL";
 
 static struct error *take_row(struct work *work, const struct postgres_result *result, bool *found)
 {
@@ -58,8 +57,8 @@ struct error *marker_look(struct work *work, const struct postgres_request *requ
 
 const char *marker_lock(struct work *work, int version)
 {
-    const char *key = arena_printf(work->arena, "%s/%s/%s", work->run, work->step->id,
-                                   work->target->name);
+    const char *key =
+        arena_printf(work->arena, "%s/%s/%s", work->run, work->step->id, work->target->name);
     enum { EXTENDED_SINCE = 110000 }; /* hashtextextended */
     if (version >= EXTENDED_SINCE)
         return arena_printf(

@@ -49,8 +49,7 @@ static struct error *execute_text(struct attempt *attempt, const char *text, boo
         if (error == NULL)
             sql_save(work, &result);
         else if (count > 1)
-            error = error_because(work->arena, error, "statement in line %d",
-                                  statements[i].line);
+            error = error_because(work->arena, error, "statement in line %d", statements[i].line);
     }
     return error;
 }
@@ -62,8 +61,7 @@ static struct error *execute_texts(struct attempt *attempt, bool is_split,
     const char *key = node_find(work->step->params, "file") != NULL ? "file" : "run";
     const char *const *texts;
     size_t count;
-    struct error *error =
-        sql_texts(work, key, postgres_version(attempt->postgres), &texts, &count);
+    struct error *error = sql_texts(work, key, postgres_version(attempt->postgres), &texts, &count);
     for (size_t i = 0; error == NULL && i < count; i++)
         error = execute_text(attempt, texts[i], is_split, failure, was_sent);
     return error;
@@ -139,8 +137,8 @@ static struct error *begin(struct attempt *attempt, bool *found)
     struct error *error =
         execute(attempt, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL, NULL);
     if (error == NULL)
-        error = execute(attempt, marker_lock(work, postgres_version(attempt->postgres)), NULL,
-                        NULL);
+        error =
+            execute(attempt, marker_lock(work, postgres_version(attempt->postgres)), NULL, NULL);
     if (error == NULL)
         error = marker_find(work, attempt->postgres, found);
     if (error != NULL || *found)
@@ -171,8 +169,7 @@ static struct error *after_failure(struct attempt *attempt, struct error *cause,
     if (failure->connection_lost || failure->sqlstate[0] == '\0')
         return cause;
     if (execute(attempt, "SELECT 1", NULL, &probe) == NULL)
-        return error_because(attempt->work->arena, cause, "%s",
-                             left_transaction(attempt)->message);
+        return error_because(attempt->work->arena, cause, "%s", left_transaction(attempt)->message);
     return cause;
 }
 

@@ -9,17 +9,17 @@ enum {
 struct error *sql_fence(struct work *work, struct postgres *postgres)
 {
     // Which try it was does not matter: all have the same name, and none may go on beside us.
-    const char *statement = arena_printf(
-        work->arena,
-        "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) "
-        "FROM pg_catalog.pg_stat_activity "
-        "WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
-        sql_literal(work->arena, work_application(work)));
+    const char *statement =
+        arena_printf(work->arena,
+                     "SELECT pg_catalog.count(pg_catalog.pg_terminate_backend(pid)) "
+                     "FROM pg_catalog.pg_stat_activity "
+                     "WHERE application_name = %s AND pid <> pg_catalog.pg_backend_pid()",
+                     sql_literal(work->arena, work_application(work)));
     int64_t patience_ms = clock_ms() + PATIENCE_MS;
     for (;;) {
         struct postgres_result result;
-        struct error *error = postgres_execute(postgres, work->arena, statement,
-                                               work->deadline_ms, &result, NULL);
+        struct error *error =
+            postgres_execute(postgres, work->arena, statement, work->deadline_ms, &result, NULL);
         if (error != NULL)
             return error;
         if (equal(result.values[0], "0"))
@@ -57,12 +57,12 @@ static struct error *settle_by_marker(struct work *work, struct postgres *postgr
                                       bool *is_standby)
 {
     struct postgres_result result;
-    struct error *error = postgres_execute(postgres, work->arena, "BEGIN", work->deadline_ms,
-                                           &result, NULL);
+    struct error *error =
+        postgres_execute(postgres, work->arena, "BEGIN", work->deadline_ms, &result, NULL);
     if (error == NULL)
-        error = postgres_execute(postgres, work->arena,
-                                 marker_lock(work, postgres_version(postgres)), work->deadline_ms,
-                                 &result, NULL);
+        error =
+            postgres_execute(postgres, work->arena, marker_lock(work, postgres_version(postgres)),
+                             work->deadline_ms, &result, NULL);
     if (error == NULL)
         error = marker_find(work, postgres, found);
     if (error == NULL)

@@ -1,6 +1,6 @@
 /* wait-until: a condition, looked at once; the engine repeats the look until it is true. */
-#include "condition.h"
 #include "actions.h"
+#include "condition.h"
 #include "outline.h"
 
 static enum look look(struct work *work, struct error **error)
@@ -12,9 +12,9 @@ static enum look look(struct work *work, struct error **error)
     if (fail_when != NULL) {
         cause = condition_evaluate(work, fail_when, &result);
         if (cause == NULL && result.is_true) {
-            *error = error_new(work->arena, ERROR_FAILED, "the condition of \"fail-when\" is true%s%s",
-                               result.words == NULL ? "" : ": ",
-                               result.words == NULL ? "" : result.words);
+            *error = error_new(
+                work->arena, ERROR_FAILED, "the condition of \"fail-when\" is true%s%s",
+                result.words == NULL ? "" : ": ", result.words == NULL ? "" : result.words);
             return LOOK_FAILED;
         }
     }

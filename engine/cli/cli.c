@@ -275,6 +275,8 @@ const char *host_title(struct arena *arena, const struct node *roles, const stru
 {
     if (host == NULL)
         return "";
+    if (strchr(host, ' ') != NULL)
+        return host;
     if (roles == NULL) {
         // Nothing is pinned yet; a step that names one thing that is not this host names its role.
         if (hosts == NULL || hosts->kind == NODE_LIST || equal(hosts->text, host))

@@ -58,8 +58,8 @@ void next_append(struct text *text, struct cli *cli, const struct run_summary *s
                  const char *skip);
 
 /*
- * A host as people know it: "leader (pg1)". ROLES is a map of role to hosts, as it was pinned
- * (NULL: not yet known), HOSTS what the step says.
+ * A host as people know it: "leader (pg1)"; what is so already stays so. ROLES is a map of role to
+ * hosts, as it was pinned (NULL: not yet known), HOSTS what the step says.
  */
 const char *host_title(struct arena *arena, const struct node *roles, const struct node *hosts,
                        const char *host);

@@ -34,15 +34,6 @@ static const char *safety(struct arena *arena, const struct run_summary *summary
     return arena_printf(arena, "The run is over: %s.", run_state_names[summary->state]);
 }
 
-static bool hint_is_told(const struct error *error, const char *hint)
-{
-    for (; error != NULL; error = error->cause) {
-        if (equal(error->hint, hint))
-            return true;
-    }
-    return false;
-}
-
 static int end_badly(struct cli *cli, const struct error *error, const struct run_summary *summary)
 {
     CLEANUP(text_release) struct text text = {0};
@@ -50,10 +41,6 @@ static int end_badly(struct cli *cli, const struct error *error, const struct ru
 
     if (summary->id == NULL)
         return status;
-    if (summary->stop_hint != NULL && !hint_is_told(error, summary->stop_hint)) {
-        text_append_wrapped(&text, summary->stop_hint, 0, 0, cli->err.width);
-        text_append(&text, "\n");
-    }
     text_append_format(&text, "run %s: ", summary->id);
     text_append_wrapped(&text, safety(cli->arena, summary), 6 + string_width(summary->id), 0,
                         cli->err.width);
@@ -110,7 +97,7 @@ static const char *format_of(const char *bytes)
 static struct error *check_expected(struct cli *cli, struct findings *findings)
 {
     CLEANUP(text_release) struct text text = {0};
-    const struct terminal plain = {.fd = -1};
+    static const struct terminal plain = {.fd = -1};
     struct arena *arena = cli->arena;
     const char *file = cli->options->expect;
     struct preview preview;

@@ -7,6 +7,9 @@ enum {
     HOST_COLUMNS = 16,
     NAME_COLUMNS = 18,
     WORD_COLUMNS = 9,
+    LINE_COLUMNS = 11 + NAME_COLUMNS + 1 + HOST_COLUMNS + 1 + WORD_COLUMNS + 1 + 7 + 2,
+    INDENT = 13,
+    WORDS_MOST = 2000, /* where there is no terminal */
 };
 
 void display_init(struct display *display, struct cli *cli)
@@ -63,6 +66,29 @@ static void append_word(struct text *text, const struct terminal *terminal, cons
     text_append_padded(text, word, columns);
 }
 
+static int overhang(const char *string, int columns)
+{
+    int width = string_width(string);
+
+    return width > columns ? width - columns : 0;
+}
+
+/* On a terminal, what went well is cut to the line and what did not has lines of its own. */
+static void append_words(struct text *line, const struct terminal *terminal, const char *what,
+                         const char *words, int at)
+{
+    bool is_good = equal(what, "done") || equal(what, "already");
+    int room = terminal->width == 0 ? WORDS_MOST : terminal->width - 1 - at;
+
+    if (room >= string_width(words) || (is_good && room >= 8)) {
+        text_append(line, "  ");
+        text_append_cut(line, words, room);
+    } else {
+        text_append_format(line, "\n%*s", INDENT, "");
+        text_append_wrapped(line, words, INDENT, INDENT, terminal->width);
+    }
+}
+
 void display_line(struct text *text, const struct terminal *terminal, const char *at,
                   const char *step, const char *host, const char *what, int64_t duration_ms,
                   const char *words)
@@ -81,10 +107,10 @@ void display_line(struct text *text, const struct terminal *terminal, const char
     append_word(&line, terminal, what, WORD_COLUMNS);
     text_append_format(&line, " %7s", duration);
     // PostgreSQL's "true" says nothing that "done" does not.
-    if (words != NULL && *words != '\0' && !equal(words, "t")) {
-        text_append(&line, "  ");
-        text_append_cut(&line, words, 2000);
-    }
+    if (words != NULL && *words != '\0' && !equal(words, "t"))
+        append_words(&line, terminal, what, words,
+                     LINE_COLUMNS + overhang(step, NAME_COLUMNS) + overhang(host, HOST_COLUMNS) +
+                         overhang(what, WORD_COLUMNS));
     while (line.length > 0 && line.bytes[line.length - 1] == ' ')
         line.length--;
     text_append_bytes(text, text_string(&line), line.length);
@@ -183,16 +209,13 @@ static void frame_guards(struct frame *frame, struct arena *arena, const struct 
                             : guard->is_true          ? "true"
                             : guard->guard->show_only ? "shown"
                                                       : "NOT TRUE";
-        const char *words =
-            guard->words == NULL || *guard->words == '\0' || equal(guard->words, state) ? limit
-            : limit == NULL ? guard->words
-                            : arena_printf(arena, "%s (%s)", guard->words, limit);
-        int used = 2 + 6 + 1 + NAME_COLUMNS + 1 + HOST_COLUMNS + 1 + 8 + 1;
+        const char *words = limit;
+        int used = 9 + NAME_COLUMNS + 1 + HOST_COLUMNS + 1 + 8 + 1 +
+                   overhang(guard->guard->step.id, NAME_COLUMNS) + overhang(title, HOST_COLUMNS);
 
-        if (string_width(guard->guard->step.id) > NAME_COLUMNS)
-            used += string_width(guard->guard->step.id) - NAME_COLUMNS;
-        if (string_width(title) > HOST_COLUMNS)
-            used += string_width(title) - HOST_COLUMNS;
+        if (guard->words != NULL && *guard->words != '\0' && !equal(guard->words, "t"))
+            words =
+                limit == NULL ? guard->words : arena_printf(arena, "%s (%s)", guard->words, limit);
         text_append(frame->text, at == 0 ? "  guard  " : "         ");
         text_append_padded(frame->text, guard->guard->step.id, NAME_COLUMNS);
         text_append(frame->text, " ");

@@ -103,7 +103,12 @@ static void tell_run(struct display *display, const char *event, const char *wor
 {
     CLEANUP(text_release) struct text text = {0};
     char at[TIMESTAMP_SIZE];
-    bool is_said = words != NULL && starts_with(words, event);
+    char *spaced = arena_strdup(display->arena, event);
+
+    for (char *hyphen = spaced; (hyphen = strchr(hyphen, '-')) != NULL;)
+        *hyphen = ' ';
+
+    bool is_said = words != NULL && starts_with(words, spaced);
 
     timestamp_utc(at);
     text_append_format(&text, "%.8sZ  ", at + 11);

@@ -115,7 +115,7 @@ static int preview_print(struct cli *cli, struct preview *preview, int status)
 {
     CLEANUP(text_release) struct text text = {0};
     const struct options *options = cli->options;
-    const struct terminal plain = {.fd = -1};
+    static const struct terminal plain = {.fd = -1};
 
     preview_write(preview, options->save == NULL ? &cli->out : &plain, options->format, &text);
     if (text.truncated)

@@ -39,19 +39,25 @@ const char *short_path(struct arena *arena, const char *file)
     return path;
 }
 
-/* Further lines of a message (a server's DETAIL) stand below the first, indented. */
-static void append_message(struct text *text, const char *message)
+/* The column at which TEXT goes on; colours take none. */
+static int column_of(const struct text *text)
 {
-    for (;;) {
-        size_t length = strcspn(message, "\n");
+    const char *bytes = text_string(text), *line = strrchr(bytes, '\n');
+    int column = 0;
 
-        text_append_visible(text, message, length);
-        message += length;
-        message += strspn(message, "\n");
-        if (*message == '\0')
-            break;
-        text_append(text, "\n    ");
+    for (line = line == NULL ? bytes : line + 1; *line != '\0'; line++) {
+        if (*line == '\x1b')
+            line += strcspn(line, "m");
+        else
+            column++;
     }
+    return column;
+}
+
+/* Further lines of a message (a server's DETAIL) stand below the first, indented. */
+static void append_message(struct text *text, const struct report *report, const char *message)
+{
+    text_append_wrapped(text, message, column_of(text), 4, report->terminal->width);
     text_append(text, "\n");
 }
 
@@ -74,7 +80,7 @@ static void append_hint(struct text *text, const struct report *report, const ch
     text_append(text, "holdback: ");
     text_append_styled(text, report->terminal, STYLE_STRONG, "hint:");
     text_append(text, " ");
-    text_append_wrapped(text, hint, 16, 16, report->terminal->width);
+    text_append_wrapped(text, hint, 16, 4, report->terminal->width);
     text_append(text, "\n");
 }
 
@@ -101,7 +107,7 @@ void report_error(struct text *text, struct report *report, const struct error *
         append_place(text, report, place);
     text_append_styled(text, report->terminal, STYLE_ERROR, "error:");
     text_append(text, " ");
-    append_message(text, error_text(report->arena, error));
+    append_message(text, report, error_text(report->arena, error));
     if (place != NULL) {
         for (const struct error *at = error; at != NULL && first_hint == NULL; at = at->cause)
             first_hint = at->hint;
@@ -127,8 +133,9 @@ static void report_finding(struct text *text, struct report *report, const struc
     append_place(text, report, &error->place);
     text_append_styled(text, report->terminal, is_warning ? STYLE_WARNING : STYLE_ERROR,
                        is_warning ? "warning:" : "error:");
-    text_append_format(&message, " %s [%s]", error_text(report->arena, error), finding->hazard);
-    append_message(text, text_string(&message));
+    text_append(text, " ");
+    text_append_format(&message, "%s [%s]", error_text(report->arena, error), finding->hazard);
+    append_message(text, report, text_string(&message));
     if (!excerpt_append(text, report, &error->place, error->hint) && error->hint != NULL)
         append_hint(text, report, error->hint);
 }

@@ -15,7 +15,9 @@ void signals_catch(void);
 /* The number of the first signal, or 0. */
 volatile int *signals_first(void);
 
-/* Readable from the second signal on; -1 before signals_catch. */
+/* Readable from the second signal on, if it comes a moment after the first; -1 before
+ * signals_catch.
+ */
 int signals_stop_fd(void);
 
 #endif

@@ -225,7 +225,7 @@ void text_append_wrapped(struct text *text, const char *string, int at, int inde
         at += word;
         is_first = false;
         string += length;
-        if (*string == '\n') {
+        if (*string == '\n' && string[1] != '\0') {
             text_append_format(text, "\n%*s", indent, "");
             at = indent;
         }

@@ -69,10 +69,12 @@ struct error *become_refused(struct host *host, struct arena *arena, const char 
                   what, login, words);
 
     if (equal(host->settings->ssh.become, "doas"))
-        return error_hint(arena, error, "It needs this line in /etc/doas.conf on the host: "
-                                        "permit nopass %s as %s cmd /bin/sh",
+        return error_hint(arena, error,
+                          "It needs this line in /etc/doas.conf on the host: "
+                          "permit nopass %s as %s cmd /bin/sh",
                           login, user);
-    return error_hint(arena, error,
-                      "It needs this line in /etc/sudoers on the host: %s ALL=(%s) NOPASSWD: /bin/sh",
-                      login, user);
+    return error_hint(
+        arena, error,
+        "It needs this line in /etc/sudoers on the host: %s ALL=(%s) NOPASSWD: /bin/sh", login,
+        user);
 }

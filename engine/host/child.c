@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum {
     CHILD_OUTPUT_LARGEST = 256 * 1024,
     CHILD_ENDING_MS = 1000,
@@ -34,8 +32,8 @@ static struct error *child_start(struct arena *arena, const char *const *argumen
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 
-    int problem = posix_spawnp(child, arguments[0], &actions, &attributes,
-                               (char *const *)arguments, environ);
+    int problem =
+        posix_spawnp(child, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
 
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
@@ -105,8 +103,8 @@ struct error *child_read(struct arena *arena, const char *const *arguments, int 
     if (error == NULL && child_wait(child, deadline_ms) != 0) {
         while (output.length > 0 && strchr("\r\n", output.bytes[output.length - 1]) != NULL)
             output.bytes[--output.length] = '\0';
-        error = error_new(arena, ERROR_INPUT, "\"%s\" failed: %s", arguments[0],
-                          text_string(&output));
+        error =
+            error_new(arena, ERROR_INPUT, "\"%s\" failed: %s", arguments[0], text_string(&output));
     } else if (error != NULL) {
         child_end(child);
     }

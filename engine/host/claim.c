@@ -58,7 +58,8 @@ static const char *claim_file(struct arena *arena, const char *cluster)
     struct text name CLEANUP(text_release) = {0};
 
     for (const char *at = cluster; *at != '\0'; at++) {
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", *at) != NULL ||
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", *at) !=
+                NULL ||
             (*at == '.' && at > cluster))
             text_append_bytes(&name, at, 1);
         else
@@ -110,11 +111,12 @@ static struct error *claim_held(struct host *host, struct arena *arena, const st
                *since = field_find(arena, content, "since");
 
     if (equal(run, claim->run))
-        return error_new(arena, ERROR_LOCKED,
-                         "run \"%s\" was taken over on %s by \"%s\" from %s since %s: its number is "
-                         "%s, ours %lld",
-                         run, host_what(host, arena), who, from, since,
-                         field_find(arena, content, "number"), (long long)claim->number);
+        return error_new(
+            arena, ERROR_LOCKED,
+            "run \"%s\" was taken over on %s by \"%s\" from %s since %s: its number is "
+            "%s, ours %lld",
+            run, host_what(host, arena), who, from, since, field_find(arena, content, "number"),
+            (long long)claim->number);
     return error_new(arena, ERROR_LOCKED,
                      "cluster \"%s\" is locked on %s by run \"%s\" of \"%s\" from %s since %s",
                      claim->cluster, host_what(host, arena), run, who, from, since);
@@ -135,8 +137,8 @@ static struct error *claim_call(struct host *host, struct arena *arena, const st
     field_append(&content, "from", claim->from);
     field_append(&content, "since", claim->since);
 
-    const char *arguments[] = {claim_file(arena, claim->cluster), claim->run, number,
-                               content.bytes, NULL};
+    const char *arguments[] = {claim_file(arena, claim->cluster), claim->run, number, content.bytes,
+                               NULL};
     struct wrapper_call call = {
         .what = what,
         .arguments = arguments,

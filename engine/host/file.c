@@ -55,10 +55,12 @@ static const char file_checking[] =
     "  case $m in 1\\ *) ;; *) fail 'it has more than one link' ;; esac\n"
     "fi\n"
     "if [ -e \"$b.meta\" ]; then b=; fi\n"
-    "[ -z \"$b\" ] || [ -z \"$m\" ] || cp -- \"$p\" \"$b.new\" || undo 'could not keep the old bytes'\n"
+    "[ -z \"$b\" ] || [ -z \"$m\" ] || cp -- \"$p\" \"$b.new\" || undo 'could not keep the old "
+    "bytes'\n"
     "set -C\n";
 
 /*
+ * cp does not complain when it may not give a file away, so the owner is looked at afterwards.
  * Everything is on disk before the rename: the new bytes, and the old ones with what belongs to
  * them. A new file is renamed with -n, so that what somebody made meanwhile is not overwritten.
  */
@@ -78,7 +80,9 @@ static const char file_writing[] =
     "if [ -n \"$4\" ]; then\n"
     "  case $s in *\"$4  /dev/fd/6\"*) ;; *) undo 'what arrived is not what was sent' ;; esac\n"
     "  [ -z \"$m\" ] || cp --attributes-only --preserve=mode,ownership -- \"$p\" \"$t\" ||\n"
-    "    undo 'could not keep its owner and mode'\n"
+    "    undo 'could not keep its mode'\n"
+    "  [ -z \"$m\" ] || [ -n \"$5\" ] || [ \"$(stat -c '%h %U %G' -- \"$t\")\" = \"${m% *}\" ] ||\n"
+    "    undo 'could not keep its owner'\n"
     "  [ -z \"$5\" ] || chown -- \"$5\" \"$t\" || undo 'could not change its owner'\n"
     "  [ -z \"$6\" ] || chmod -- \"$6\" \"$t\" || undo 'could not change its mode'\n"
     "  sync \"$t\" || undo 'could not sync it'\n"
@@ -166,8 +170,8 @@ static struct error *read_call(struct host *host, struct arena *arena, const cha
         return error;
     *is_there = !equal(word, "nothing");
     if (equal(word, "file"))
-        error = file_take(arena, arena_printf(arena, "%s on %s", what, host_what(host, arena)), rest,
-                          &answer.out, out);
+        error = file_take(arena, arena_printf(arena, "%s on %s", what, host_what(host, arena)),
+                          rest, &answer.out, out);
     else
         *out = (struct host_file){.bytes = arena_strdup(arena, "")};
     shell_result_release(&answer);

@@ -158,9 +158,8 @@ void host_close(struct host *host)
 
 static struct error *session_lost(struct host *host, struct arena *arena)
 {
-    struct error *error =
-        error_new(arena, ERROR_UNREACHABLE, "the connection to %s broke: %s",
-                  host_what(host, arena), session_problem(host->session));
+    struct error *error = error_new(arena, ERROR_UNREACHABLE, "the connection to %s broke: %s",
+                                    host_what(host, arena), session_problem(host->session));
 
     host_close(host);
     return error;
@@ -239,8 +238,8 @@ struct error *host_wait(struct host *host, struct arena *arena, struct pollfd *e
 
         if (error != NULL) {
             if (error->kind == ERROR_TIMEOUT)
-                error->message = arena_printf(arena, "timed out waiting for %s",
-                                              host_what(host, arena));
+                error->message =
+                    arena_printf(arena, "timed out waiting for %s", host_what(host, arena));
             return error;
         }
         tunnels_move(host);

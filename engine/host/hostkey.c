@@ -126,8 +126,8 @@ static const char *fingerprint(struct arena *arena, ssh_key key)
     return text;
 }
 
-static const char compare_hint[] =
-    "Compare the fingerprint on the host's own console: ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub.";
+static const char compare_hint[] = "Compare the fingerprint on the host's own console: ssh-keygen "
+                                   "-lf /etc/ssh/ssh_host_%s_key.pub.";
 
 static const char *key_file_name(ssh_key key)
 {
@@ -158,31 +158,35 @@ static struct error *findings_tell(struct arena *arena, const struct findings *f
 
         return error_hint(
             arena,
-            error_new(arena, kind, "the host key of %s is not the known one: it offers %s; %s is in %s line %d",
+            error_new(arena, kind,
+                      "the host key of %s is not the known one: it offers %s; %s is in %s line %d",
                       route->what, print, is_type ? "a key of another type" : "another key",
                       spot->file, spot->line),
-            "Somebody may be intercepting the connection, or the host was installed anew. %s If it is "
+            "Somebody may be intercepting the connection, or the host was installed anew. %s If it "
+            "is "
             "right, remove the old key with: ssh-keygen -R '%s' -f %s, and add the new one.",
             compare, found->name, spot->file);
     }
     if (found->unreadable.file != NULL)
-        return error_new(arena, kind, "the host key of %s cannot be checked: %s line %d cannot be understood",
+        return error_new(arena, kind,
+                         "the host key of %s cannot be checked: %s line %d cannot be understood",
                          route->what, found->unreadable.file, found->unreadable.line);
     if (found->authority.file != NULL)
         return error_hint(
             arena,
-            error_new(arena, kind,
-                      "the host key of %s is vouched for only by a certificate authority (%s line %d), "
-                      "which is not supported: it offers %s",
-                      route->what, found->authority.file, found->authority.line, print),
+            error_new(
+                arena, kind,
+                "the host key of %s is vouched for only by a certificate authority (%s line %d), "
+                "which is not supported: it offers %s",
+                route->what, found->authority.file, found->authority.line, print),
             "%s Then add that key to %s under the name %s.", compare, route->known_hosts,
             found->name);
-    return error_hint(arena,
-                      error_new(arena, kind, "the host key of %s is not known: it offers %s",
-                                route->what, print),
-                      "%s If it is the same, add that key to %s under the name %s. A key that comes "
-                      "from ssh-keyscan alone proves nothing.",
-                      compare, route->known_hosts, found->name);
+    return error_hint(
+        arena,
+        error_new(arena, kind, "the host key of %s is not known: it offers %s", route->what, print),
+        "%s If it is the same, add that key to %s under the name %s. A key that comes "
+        "from ssh-keyscan alone proves nothing.",
+        compare, route->known_hosts, found->name);
 }
 
 struct error *hostkey_check(struct arena *arena, ssh_session ssh, const struct route *route)

@@ -85,7 +85,7 @@ const char *stream_problem(const struct stream *stream); /* why it was refused *
 ssize_t stream_read(struct stream *stream, bool is_error, char *bytes, size_t size);
 size_t stream_write(struct stream *stream, const char *bytes, size_t length);
 size_t stream_room(struct stream *stream);
-void stream_end(struct stream *stream); /* no more will be written */
+void stream_end(struct stream *stream);         /* no more will be written */
 int stream_status(const struct stream *stream); /* exit status, 128 + n, or -1: not known */
 
 struct shell;
@@ -94,7 +94,7 @@ struct tunnel;
 struct host {
     const struct host_settings *settings;
     int stop_fd;
-    const char *login; /* the user of the session */
+    const char *login;  /* the user of the session */
     struct arena arena; /* for the session's lifetime */
     struct session *session;
     uint64_t received; /* session_received, when its streams were last looked at */

@@ -28,7 +28,7 @@ struct follow {
     const struct job_request *request;
     void (*on_output)(void *context, const char *bytes, size_t length);
     void *context;
-    struct job_result result;   /* output so far */
+    struct job_result result;    /* output so far */
     size_t shown_out, shown_err; /* already given to on_output */
 };
 
@@ -159,8 +159,8 @@ static struct error *stage_write(struct arena *arena, const struct job_request *
     struct text environment CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
     size_t length = strlen(request->script);
     char digest[DIGEST_SIZE];
-    struct error *error = append_environment(arena, &environment, request->environment,
-                                             request->environment_count);
+    struct error *error =
+        append_environment(arena, &environment, request->environment, request->environment_count);
 
     if (error != NULL)
         return error;
@@ -205,15 +205,14 @@ static struct error *launch(struct follow *follow, bool *was_sent, bool *is_agai
     const struct job_request *request = follow->request;
     struct text stage CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
     const char *arguments[7] = {request->run, request->id}, *word, *rest;
-    struct wrapper_call call = {
-        .what = "could not start the job",
-        .arguments = arguments,
-        .shell = {.user = request->user,
-                  .output_limit = TEXT_LIMIT + 4096,
-                  .deadline_ms = request->deadline_ms,
-                  .idle = follow_idle,
-                  .idle_ms = IDLE_MS,
-                  .context = follow}};
+    struct wrapper_call call = {.what = "could not start the job",
+                                .arguments = arguments,
+                                .shell = {.user = request->user,
+                                          .output_limit = TEXT_LIMIT + 4096,
+                                          .deadline_ms = request->deadline_ms,
+                                          .idle = follow_idle,
+                                          .idle_ms = IDLE_MS,
+                                          .context = follow}};
     struct shell_result answer;
     char nonce[NONCE_SIZE];
 
@@ -295,8 +294,8 @@ static struct error *folder_ready(struct host *host, struct arena *arena,
     if (equal(shell_checked_run(host, request->user), request->run))
         return NULL;
 
-    struct error *error = run_folder(host, arena, request->run, request->user, true,
-                                     request->deadline_ms, &path);
+    struct error *error =
+        run_folder(host, arena, request->run, request->user, true, request->deadline_ms, &path);
 
     if (error == NULL)
         shell_remember_run(host, request->user, request->run);
@@ -325,10 +324,11 @@ struct error *job_run(struct host *host, struct arena *arena, const struct job_r
     }
     if (error != NULL) {
         follow.result.state = was_sent ? JOB_RUNNING : JOB_NOT_STARTED;
-        error->message = arena_printf(
-            arena, "%s on %s", error->kind == ERROR_TIMEOUT ? "the job took longer than allowed"
-                                                            : "stopped waiting for the job",
-            host_what(host, arena));
+        error->message =
+            arena_printf(arena, "%s on %s",
+                         error->kind == ERROR_TIMEOUT ? "the job took longer than allowed"
+                                                      : "stopped waiting for the job",
+                         host_what(host, arena));
     }
     *out = follow.result;
     return error;

@@ -28,7 +28,7 @@ struct error *session_wait(struct arena *arena, struct session *session, int sto
 /* NULL only if the server's key is in the known-hosts files, for this host, and not revoked. */
 struct error *hostkey_check(struct arena *arena, ssh_session ssh, const struct route *route);
 
-struct error *login(struct arena *arena, struct session *session, const struct route *route,
-                    int stop_fd, int64_t deadline_ms);
+struct error *session_login(struct arena *arena, struct session *session, const struct route *route,
+                            int stop_fd, int64_t deadline_ms);
 
 #endif

@@ -50,8 +50,8 @@ static struct error *key_try(struct attempt *attempt, ssh_key key)
     int result;
 
     while ((result = ssh_userauth_publickey(attempt->session->ssh, NULL, key)) == SSH_AUTH_AGAIN) {
-        struct error *error = session_wait(attempt->arena, attempt->session, attempt->stop_fd,
-                                           attempt->deadline_ms);
+        struct error *error =
+            session_wait(attempt->arena, attempt->session, attempt->stop_fd, attempt->deadline_ms);
 
         if (error != NULL)
             return error;
@@ -90,8 +90,8 @@ static struct error *file_try(struct attempt *attempt, const char *path)
         return NULL;
     }
     if (!file_is_private(path)) {
-        attempt->why = arena_printf(attempt->arena,
-                                    "the key file \"%s\" can be read by others: chmod 600 it", path);
+        attempt->why = arena_printf(
+            attempt->arena, "the key file \"%s\" can be read by others: chmod 600 it", path);
         return NULL;
     }
     if (ssh_pki_import_privkey_file(path, NULL, no_passphrase, &is_protected, &key) != SSH_OK) {
@@ -152,8 +152,8 @@ static struct error *agent_ask(struct attempt *attempt)
     int result;
 
     while ((result = ssh_userauth_agent(attempt->session->ssh, NULL)) == SSH_AUTH_AGAIN) {
-        struct error *error = session_wait(attempt->arena, attempt->session, attempt->stop_fd,
-                                           attempt->deadline_ms);
+        struct error *error =
+            session_wait(attempt->arena, attempt->session, attempt->stop_fd, attempt->deadline_ms);
 
         if (error != NULL)
             return error;
@@ -203,8 +203,8 @@ static struct error *all_try(struct attempt *attempt)
     return error;
 }
 
-struct error *login(struct arena *arena, struct session *session, const struct route *route,
-                    int stop_fd, int64_t deadline_ms)
+struct error *session_login(struct arena *arena, struct session *session, const struct route *route,
+                            int stop_fd, int64_t deadline_ms)
 {
     struct attempt attempt = {.arena = arena,
                               .session = session,
@@ -221,15 +221,16 @@ struct error *login(struct arena *arena, struct session *session, const struct r
                                ? arena_printf(arena, "tried %s", text_string(&attempt.tried))
                                : "there is no agent and no key";
 
-        error = error_new(arena, ERROR_UNREACHABLE, "could not log in to %s as \"%s\": %s",
-                          route->what, route->user,
-                          attempt.why != NULL
-                              ? attempt.why
-                              : arena_printf(arena, "permission denied (%s)", keys));
-        error = error_hint(arena, error,
-                           "The public key must be in ~%s/.ssh/authorized_keys on the host; `ssh -v` "
-                           "and the host's sshd log say more.",
-                           route->user);
+        error =
+            error_new(arena, ERROR_UNREACHABLE, "could not log in to %s as \"%s\": %s", route->what,
+                      route->user,
+                      attempt.why != NULL ? attempt.why
+                                          : arena_printf(arena, "permission denied (%s)", keys));
+        error =
+            error_hint(arena, error,
+                       "The public key must be in ~%s/.ssh/authorized_keys on the host; `ssh -v` "
+                       "and the host's sshd log say more.",
+                       route->user);
     }
     text_release(&attempt.tried);
     return error;

@@ -21,8 +21,8 @@ enum {
 static const struct {
     const char *key, *harmless;
 } unsupported[] = {
-    {"proxycommand", "none"},      {"hostkeyalias", "none"},      {"certificatefile", "none"},
-    {"revokedhostkeys", "none"},   {"knownhostscommand", "none"}, {"pkcs11provider", "none"},
+    {"proxycommand", "none"},           {"hostkeyalias", "none"},      {"certificatefile", "none"},
+    {"revokedhostkeys", "none"},        {"knownhostscommand", "none"}, {"pkcs11provider", "none"},
     {"identityagent", "SSH_AUTH_SOCK"},
 };
 
@@ -130,7 +130,8 @@ static struct error *config_ask(struct arena *arena, const struct host_settings 
 /* A word for a command line of ours must not look like an option, nor like two words. */
 static bool is_sound(const char *word)
 {
-    return *word != '-' && *word != '\0' && strpbrk(word, " \t\n\"'\\`$;&|<>(){}*?!%,") == NULL;
+    return word != NULL && *word != '-' && *word != '\0' &&
+           strpbrk(word, " \t\n\"'\\`$;&|<>(){}*?!%,") == NULL;
 }
 
 static void identities_usual(struct arena *arena, struct answer *answer)

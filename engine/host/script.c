@@ -5,7 +5,8 @@
 #include <string.h>
 
 enum {
-    ARGUMENT_LARGEST = 128 * 1024 - 1, /* Linux, MAX_ARG_STRLEN, with its NUL: one word for execve */
+    ARGUMENT_LARGEST =
+        128 * 1024 - 1, /* Linux, MAX_ARG_STRLEN, with its NUL: one word for execve */
     SCRIPT_ARGUMENT_LARGEST = 100 * 1024,
     SCRIPT_LARGEST = 1024 * 1024,
 };
@@ -50,9 +51,10 @@ struct error *append_environment(struct arena *arena, struct text *text,
             return error_new(arena, ERROR_INPUT, "\"%s\" cannot be the name of a shell variable",
                              name);
         if (length + strlen(value) + 1 > ARGUMENT_LARGEST)
-            return error_new(arena, ERROR_INPUT,
-                             "the value of \"%s\" is too long for a shell's environment (%zu bytes)",
-                             name, strlen(value));
+            return error_new(
+                arena, ERROR_INPUT,
+                "the value of \"%s\" is too long for a shell's environment (%zu bytes)", name,
+                strlen(value));
         text_append_format(text, "export %s=", name);
         text_append_shell(text, value, strlen(value));
         text_append(text, "\n");
@@ -81,8 +83,8 @@ struct error *request_body(struct arena *arena, const struct shell_request *requ
         text_append(body, "(\n");
     }
 
-    struct error *error = append_environment(arena, body, request->environment,
-                                             request->environment_count);
+    struct error *error =
+        append_environment(arena, body, request->environment, request->environment_count);
 
     if (error != NULL)
         return error;

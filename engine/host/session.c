@@ -66,8 +66,7 @@ static bool options_set(struct session *session, const struct route *route)
 static const char *child_words(struct arena *arena, const struct session *session)
 {
     char bytes[2048];
-    ssize_t got =
-        session->child == 0 ? 0 : read(session->child_errors, bytes, sizeof bytes - 1);
+    ssize_t got = session->child == 0 ? 0 : read(session->child_errors, bytes, sizeof bytes - 1);
 
     while (got > 0 && strchr("\r\n", bytes[got - 1]) != NULL)
         got--;
@@ -135,7 +134,7 @@ static struct error *establish(struct arena *arena, struct session *session,
         return error_because(arena, error, "could not connect to %s", route->what);
     error = hostkey_check(arena, session->ssh, route);
     if (error == NULL)
-        error = login(arena, session, route, stop_fd, deadline_ms);
+        error = session_login(arena, session, route, stop_fd, deadline_ms);
     if (error != NULL)
         return error;
     session->event = ssh_event_new();

@@ -125,6 +125,8 @@ struct frame {
 /* Takes LENGTH bytes away; they go to TO (NULL: nowhere). */
 static void window_drop(struct frame *frame, size_t length, struct text *to)
 {
+    if (length == 0)
+        return;
     if (to != NULL)
         text_append_bytes(to, frame->window.bytes, length);
     frame->window.length -= length;
@@ -211,14 +213,17 @@ static void exchange_receive(struct exchange *exchange)
 static struct error *exchange_broken(struct exchange *exchange)
 {
     const char *problem = stream_problem(exchange->shell->stream);
+    struct frame *words = &exchange->frames[1];
 
     if (!exchange->shell->is_greeted) {
         if (problem != NULL)
-            return error_new(exchange->arena, ERROR_UNREACHABLE, "could not start a shell on %s: %s",
+            return error_new(exchange->arena, ERROR_UNREACHABLE,
+                             "could not start a shell on %s: %s",
                              host_what(exchange->host, exchange->arena), problem);
+        // The end of what it said may still be taken for the beginning of a mark.
+        window_drop(words, words->window.length, &words->noise);
         return become_refused(exchange->host, exchange->arena, exchange->call->user,
-                              stream_status(exchange->shell->stream),
-                              text_string(&exchange->frames[1].noise));
+                              stream_status(exchange->shell->stream), text_string(&words->noise));
     }
     return error_new(exchange->arena, ERROR_UNREACHABLE,
                      "the shell on %s ended before it had answered",

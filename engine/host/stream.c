@@ -31,9 +31,9 @@ static int signal_number(const char *name)
     static const struct {
         const char *name;
         int number;
-    } signals[] = {{"HUP", 1},   {"INT", 2},   {"QUIT", 3}, {"ILL", 4},   {"ABRT", 6}, {"FPE", 8},
-                   {"KILL", 9},  {"USR1", 10}, {"SEGV", 11}, {"USR2", 12}, {"PIPE", 13},
-                   {"ALRM", 14}, {"TERM", 15}};
+    } signals[] = {{"HUP", 1},   {"INT", 2},   {"QUIT", 3},  {"ILL", 4},   {"ABRT", 6},
+                   {"FPE", 8},   {"KILL", 9},  {"USR1", 10}, {"SEGV", 11}, {"USR2", 12},
+                   {"PIPE", 13}, {"ALRM", 14}, {"TERM", 15}};
 
     for (size_t at = 0; at < ARRAY_COUNT(signals); at++) {
         if (equal(signals[at].name, name))

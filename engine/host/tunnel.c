@@ -173,8 +173,9 @@ static struct error *tunnel_start(struct host *host, struct arena *arena, struct
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
-        return stream_fail(stream, error_new(arena, ERROR_FAILED, "could not make a socket pair: %s",
-                                             errno_text(arena, errno)));
+        return stream_fail(stream,
+                           error_new(arena, ERROR_FAILED, "could not make a socket pair: %s",
+                                     errno_text(arena, errno)));
 
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
 
@@ -219,8 +220,8 @@ struct error *host_tunnel_tcp(struct host *host, struct arena *arena, const char
             "Its sshd needs \"AllowTcpForwarding local\" (and PermitOpen, where used) for \"%s\".",
             host->login);
     else
-        error = error_new(arena, ERROR_FAILED, "could not connect to %s port %d from %s: %s", address,
-                          port, host_what(host, arena),
+        error = error_new(arena, ERROR_FAILED, "could not connect to %s port %d from %s: %s",
+                          address, port, host_what(host, arena),
                           strstr(problem, "(2) ") != NULL ? strstr(problem, "(2) ") + 4 : problem);
     return stream_fail(stream, error);
 }

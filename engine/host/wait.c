@@ -125,8 +125,8 @@ static struct error *lookup_wait(struct arena *arena, struct lookup *lookup, int
         return error_because(arena, error, "could not resolve \"%s\"", lookup->address);
     (void)!read(lookup->pipe[0], &done, 1);
     if (lookup->result != 0)
-        return error_new(arena, ERROR_UNREACHABLE, "could not resolve \"%s\": %s",
-                         lookup->address, gai_strerror(lookup->result));
+        return error_new(arena, ERROR_UNREACHABLE, "could not resolve \"%s\": %s", lookup->address,
+                         gai_strerror(lookup->result));
     return NULL;
 }
 

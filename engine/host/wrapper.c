@@ -169,10 +169,11 @@ static struct error *claim_lost(struct host *host, struct arena *arena, const ch
     if (run == NULL || run[1] == '\0')
         return error_new(arena, ERROR_LOCKED, "the claim on %s is gone: nothing was changed there",
                          host_what(host, arena));
-    return error_new(arena, ERROR_LOCKED,
-                     "the claim on %s is not ours any more: run \"%s\" has it with number %.*s, and "
-                     "nothing was changed there",
-                     host_what(host, arena), run + 1, (int)(run - rest), rest);
+    return error_new(
+        arena, ERROR_LOCKED,
+        "the claim on %s is not ours any more: run \"%s\" has it with number %.*s, and "
+        "nothing was changed there",
+        host_what(host, arena), run + 1, (int)(run - rest), rest);
 }
 
 struct error *wrapper_call(struct host *host, struct arena *arena, struct wrapper_call *call,
@@ -202,17 +203,19 @@ struct error *wrapper_call(struct host *host, struct arena *arena, struct wrappe
     }
     *word = line;
     if (equal(line, "error"))
-        error = with_cause(arena, error_new(arena, ERROR_FAILED, "%s on %s: %s", call->what,
-                                            host_what(host, arena), *rest),
+        error = with_cause(arena,
+                           error_new(arena, ERROR_FAILED, "%s on %s: %s", call->what,
+                                     host_what(host, arena), *rest),
                            &result.err);
     else if (equal(line, "lost"))
         error = claim_lost(host, arena, *rest);
     else if (end == NULL)
-        error = with_cause(arena, error_new(arena, ERROR_UNREACHABLE,
-                                            "%s on %s: there was no answer (status %d)", call->what,
-                                            host_what(host, arena), result.status),
+        error = with_cause(arena,
+                           error_new(arena, ERROR_UNREACHABLE,
+                                     "%s on %s: there was no answer (status %d)", call->what,
+                                     host_what(host, arena), result.status),
                            &result.err);
-    if (error != NULL) {
+    if (error != NULL || end == NULL) {
         shell_result_release(&result);
         return error;
     }
@@ -226,7 +229,8 @@ struct error *wrapper_call(struct host *host, struct arena *arena, struct wrappe
 static bool is_plain_path(const char *path)
 {
     return (*path == '~' || *path == '/') &&
-           path[strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~/%-")] ==
+           path[strspn(path,
+                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~/%-")] ==
                '\0';
 }
 
@@ -251,7 +255,8 @@ struct error *wrapper_claim(struct host *host, struct arena *arena, const char *
     out[1] = number;
     out[2] = run;
     if (!equal(user != NULL ? user : host->login, owner) && !equal(become, "none"))
-        out[3] = arena_printf(arena, "%s %s", equal(become, "doas") ? "doas -n -u" : "sudo -n -H -u",
-                              equal(become, "doas") ? owner : arena_printf(arena, "%s --", owner));
+        out[3] =
+            arena_printf(arena, "%s %s", equal(become, "doas") ? "doas -n -u" : "sudo -n -H -u",
+                         equal(become, "doas") ? owner : arena_printf(arena, "%s --", owner));
     return NULL;
 }

@@ -21,8 +21,7 @@ extern const char wrapper_job[], wrapper_runner[];
  */
 struct wrapper_call {
     const char *what;
-    const char *const *arguments;
-    const char *const *texts;
+    const char *const *arguments, *const *texts;
     struct shell_call shell; /* body is filled in */
 };
 struct error *wrapper_call(struct host *host, struct arena *arena, struct wrapper_call *call,

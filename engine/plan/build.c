@@ -146,7 +146,7 @@ static void id_add(struct checker *checker, const struct step *step)
             "the id \"%s\" is used twice", step->id);
         return;
     }
-    *known = (void *)(uintptr_t)step;
+    *known = (void *)step;
     words_add(checker->arena, &checker->ids, step->id);
 }
 

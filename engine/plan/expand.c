@@ -11,20 +11,22 @@ static struct error *broken(struct arena *arena, struct place place)
     return error_hint(arena, error_at(arena, place, REFERENCE_BROKEN), "%s", REFERENCE_BROKEN_HINT);
 }
 
-static struct error *value_for(struct arena *arena, const struct scope *scope, const char *host,
-                               struct place place, const struct reference *reference,
-                               const struct value **out)
+/* NULL, and an error, if the reference has no value that a text may hold. */
+static const struct value *value_for(struct arena *arena, const struct scope *scope,
+                                     const char *host, struct place place,
+                                     const struct reference *reference, struct error **error)
 {
+    int length = (int)reference->name_length;
     const struct value *value =
         scope_find_bytes(scope, host, reference->name, reference->name_length);
 
     if (value == NULL)
-        return error_at(arena, place, "value \"%.*s\" is not known yet",
-                        (int)reference->name_length, reference->name);
-    if (value->type == VALUE_SECRET)
-        return error_at(arena, place, "secret \"%.*s\" cannot be put into a text",
-                        (int)reference->name_length, reference->name);
-    *out = value;
+        *error = error_at(arena, place, "value \"%.*s\" is not known yet", length, reference->name);
+    else if (value->type == VALUE_SECRET)
+        *error = error_at(arena, place, "secret \"%.*s\" cannot be put into a text", length,
+                          reference->name);
+    else
+        return value;
     return NULL;
 }
 
@@ -47,14 +49,14 @@ struct error *expand_text(struct arena *arena, const struct scope *scope, const 
         }
 
         struct reference reference;
-        const struct value *value;
 
         if (!reference_read(dollar, &reference) || reference.is_identifier)
             return broken(arena, place);
 
-        struct error *error = value_for(arena, scope, host, place, &reference, &value);
+        struct error *error = NULL;
+        const struct value *value = value_for(arena, scope, host, place, &reference, &error);
 
-        if (error != NULL)
+        if (value == NULL)
             return error;
         text_append(&result, value->text);
         text = dollar + reference.length;
@@ -140,10 +142,10 @@ struct error *expand_sql(struct arena *arena, const struct scope *scope, const c
             continue;
         }
 
-        const struct value *value;
-        struct error *error = value_for(arena, scope, host, place, &spot.reference, &value);
+        struct error *error = NULL;
+        const struct value *value = value_for(arena, scope, host, place, &spot.reference, &error);
 
-        if (error != NULL)
+        if (value == NULL)
             return error;
         append_sql(arena, &result, value, spot.reference.is_identifier);
     }

@@ -82,18 +82,18 @@ struct error *plan_sql_text(struct arena *arena, const struct plan *plan, const 
                             const char **out)
 {
     const struct node *file = node_find(node, "file");
-    struct error *error;
 
     if (file != NULL) {
-        const struct input *input;
+        const struct input *input = NULL;
+        struct error *error = plan_file(arena, plan, scope, host, file, &input);
 
-        error = plan_file(arena, plan, scope, host, file, &input);
-        if (error == NULL)
+        if (input != NULL)
             *out = input->bytes;
         return error;
     }
     if (node->kind == NODE_MAP) {
-        error = version_text(arena, plan, node, version, &node);
+        struct error *error = version_text(arena, plan, node, version, &node);
+
         if (error != NULL)
             return error;
     }

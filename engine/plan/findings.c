@@ -30,8 +30,9 @@ static void append(struct findings *findings, struct finding finding)
     findings->items[findings->count++] = finding;
 }
 
-static void add(struct findings *findings, const char *hazard, struct place place, const char *hint,
-                const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static void add(struct findings *findings, const char *hazard,
+                                                      struct place place, const char *hint,
+                                                      const char *format, va_list arguments)
 {
     if (!is_full(findings, hazard)) {
         const char *message = arena_vprintf(findings->arena, format, arguments);

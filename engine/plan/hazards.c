@@ -55,15 +55,11 @@ static struct place action_place(const struct checker *checker, const struct ste
     return node_key_place(checker->plan->file, step->params);
 }
 
-#define PHASE_EACH(step, plan, phase)                                                              \
-    for (const struct step *step = plan_next_step(plan, phase, NULL); step != NULL;                \
-         step = plan_next_step(plan, phase, step))
-
 static void missing_timeout(struct checker *checker)
 {
     for (enum phase phase = PHASE_DEPLOY; phase < PHASE_COUNT; phase++) {
-        PHASE_EACH(step, checker->plan, phase)
-        {
+        for (const struct step *step = NULL;
+             (step = plan_next_step(checker->plan, phase, step)) != NULL;) {
             bool is_file = equal(step->action_name, "sql") &&
                            (node_find(step->params, "file") != NULL ||
                             node_find(node_find(step->params, "run"), "file") != NULL);
@@ -88,8 +84,8 @@ typedef bool step_predicate(const struct checker *checker, const struct step *st
 static const struct step *find_in(const struct checker *checker, enum phase phase,
                                   step_predicate *is_it)
 {
-    PHASE_EACH(step, checker->plan, phase)
-    {
+    for (const struct step *step = NULL;
+         (step = plan_next_step(checker->plan, phase, step)) != NULL;) {
         if (is_it(checker, step))
             return step;
     }
@@ -130,8 +126,8 @@ static void lasting_maintenance(struct checker *checker)
 {
     const struct step *cause = NULL;
 
-    PHASE_EACH(step, checker->plan, PHASE_DEPLOY)
-    {
+    for (const struct step *step = NULL;
+         (step = plan_next_step(checker->plan, PHASE_DEPLOY, step)) != NULL;) {
         const char *maintenance = patroni_value(step, "maintenance");
 
         if (maintenance != NULL)
@@ -193,8 +189,8 @@ static void lasting_replay_pause(struct checker *checker)
 {
     const struct step *cause = NULL;
 
-    PHASE_EACH(step, checker->plan, PHASE_DEPLOY)
-    {
+    for (const struct step *step = NULL;
+         (step = plan_next_step(checker->plan, PHASE_DEPLOY, step)) != NULL;) {
         if (pauses_replay(checker, step))
             cause = step;
         else if (resumes_replay(checker, step))
@@ -247,8 +243,8 @@ static bool is_started_after(const struct checker *checker, const struct step *f
 
 static void lasting_fence(struct checker *checker)
 {
-    PHASE_EACH(step, checker->plan, PHASE_ROLLBACK)
-    {
+    for (const struct step *step = NULL;
+         (step = plan_next_step(checker->plan, PHASE_ROLLBACK, step)) != NULL;) {
         if (equal(patroni_value(step, "service"), "fenced") && !is_started_after(checker, step))
             hazard_add(checker, "HB006", action_place(checker, step),
                        "A fenced node stays out of the cluster, also when it boots: start its "

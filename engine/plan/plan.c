@@ -97,7 +97,7 @@ static void build(struct checker *checker, struct plan_names *names)
     plan_build(checker);
     roles_build(checker);
     for (size_t at = 0; at < plan->role_count; at++)
-        *table_place(&names->roles, plan->roles[at].name) = (void *)(uintptr_t)&plan->roles[at];
+        *table_place(&names->roles, plan->roles[at].name) = (void *)&plan->roles[at];
     variables_build(checker);
 }
 

@@ -105,7 +105,7 @@ struct plan {
     bool has_phase[PHASE_COUNT];            /* `commit: []` is a phase without steps */
     struct inputs *inputs;
     const struct plan_names *names; /* for plan_find_step and plan_find_role */
-    const struct schema *schema; /* plan.schema.json, for defaults of actions (schema_default) */
+    const struct schema *schema;    /* plan.schema.json, for defaults of actions (schema_default) */
 };
 
 struct plan_options {

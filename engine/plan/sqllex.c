@@ -29,9 +29,7 @@ static const char *quote_end(const char *at, bool has_escapes)
     char quote = *at++;
 
     for (; *at != '\0'; at++) {
-        if (has_escapes && *at == '\\' && at[1] != '\0')
-            at++;
-        else if (*at == quote && at[1] == quote)
+        if ((has_escapes && *at == '\\' && at[1] != '\0') || (*at == quote && at[1] == quote))
             at++;
         else if (*at == quote)
             return at + 1;
@@ -163,7 +161,8 @@ static struct sql_token token_word(struct sql_lexer *lexer)
 {
     const char *at = lexer->at, *end = at;
 
-    while (is_word_part(*end))
+    // "$" may be part of a word, but not where it begins a reference.
+    while (is_word_part(*end) && !starts_with(end, "${"))
         end++;
     if (end - at == 1 && *end == '\'' && (*at == 'e' || *at == 'E'))
         return token_closed(lexer, SQL_STRING, escape_string_end(end), "quoted string");

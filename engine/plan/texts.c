@@ -80,12 +80,13 @@ static void variable_check(struct checker *checker, const struct use *use, const
                      "secret \"%s\" cannot stand here", name->name);
     } else if (use->is_identifier && is_number(type)) {
         findings_add(checker->findings, use_place(checker, use), NULL,
-                     "\"%s\" is a %s, and no identifier", name->name, value_type_name(type));
+                     "\"%s\" of type %s cannot be an identifier", name->name,
+                     value_type_name(type));
     } else if ((equal(key, "above") || equal(key, "below")) &&
                (type == VALUE_BOOLEAN || type == VALUE_PATH)) {
         findings_add(checker->findings, use_place(checker, use),
                      "What is compared is an integer, a size or a duration.",
-                     "\"%s\" is a %s, which is neither above nor below anything", name->name,
+                     "\"%s\" of type %s cannot be above or below anything", name->name,
                      value_type_name(type));
     }
 }

@@ -120,8 +120,9 @@ static void variable_set(struct checker *checker, const struct variable *variabl
         findings_add(checker->findings, given->place, hint,
                      "%s is not one of the choices of variable \"%s\"", quoted, variable->name);
     else
-        findings_add(checker->findings, given->place, hint, "%s is not a %s, as variable \"%s\" is",
-                     quoted, value_type_name(variable->type), variable->name);
+        findings_add(checker->findings, given->place, hint,
+                     "%s does not fit variable \"%s\" of type %s", quoted, variable->name,
+                     value_type_name(variable->type));
 }
 
 /* The cluster file's variables by name. */
@@ -133,7 +134,7 @@ static struct table cluster_variables(const struct checker *checker)
     table_init(&variables, checker->arena);
     if (cluster != NULL) {
         NODE_EACH(node, cluster->variables)
-        *table_place(&variables, node->key) = (void *)(uintptr_t)node;
+        *table_place(&variables, node->key) = (void *)node;
     }
     return variables;
 }
@@ -217,7 +218,7 @@ void variables_resolve(struct checker *checker)
     table_init(&known, checker->arena);
     for (size_t at = 0; at < plan->variable_count; at++, node = node->next) {
         names[at] = plan->variables[at].name;
-        *table_place(&known, names[at]) = (void *)(uintptr_t)&plan->variables[at];
+        *table_place(&known, names[at]) = (void *)&plan->variables[at];
         variable_resolve(checker, &plan->variables[at], node, table_find(&in_cluster, names[at]));
     }
     for (size_t at = 0; at < checker->options->setting_count; at++)

@@ -100,19 +100,6 @@ static struct error *resume_go(struct run *run)
     }
 }
 
-static struct error *resume_command(struct run *run)
-{
-    enum run_state state = run->ledger.summary.state;
-    struct error *error;
-
-    if (!run_state_is_open(state))
-        return say_done(run, "nothing to resume: the run is closed");
-    if (state == RUN_DEPLOYED)
-        return say_done(run, "nothing to resume: commit or roll back");
-    error = run_reconnect(run, "resume");
-    return error != NULL ? error : resume_go(run);
-}
-
 static struct error *commit_command(struct run *run)
 {
     enum run_state state = run->ledger.summary.state;
@@ -164,6 +151,24 @@ static struct error *rollback_command(struct run *run)
     if (error == NULL)
         error = run_verify(run);
     return error != NULL ? stop_record(run, error) : rollback_go(run);
+}
+
+static struct error *resume_command(struct run *run)
+{
+    enum run_state state = run->ledger.summary.state;
+    struct error *error;
+
+    if (!run_state_is_open(state))
+        return say_done(run, "nothing to resume: the run is closed");
+    // Killed between its own record and that of the new state, a rollback has begun nevertheless.
+    if (equal(run->ledger.command, "rollback") && state != RUN_ROLLING_BACK)
+        return rollback_command(run);
+    if (equal(run->ledger.command, "commit") && state == RUN_DEPLOYED)
+        return commit_command(run);
+    if (state == RUN_DEPLOYED)
+        return say_done(run, "nothing to resume: commit or roll back");
+    error = run_reconnect(run, "resume");
+    return error != NULL ? error : resume_go(run);
 }
 
 static struct error *with_run(struct arena *arena, const struct run_options *options,

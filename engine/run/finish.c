@@ -45,16 +45,19 @@ static void markers_remove(struct worker *worker)
     }
 }
 
-static void tell(struct run *run, const struct worker *worker, const char *what)
+/* What is left on a host, and how a person gets rid of it. */
+static void tell_left(struct run *run, const struct host_settings *host, const char *what,
+                      const struct error *error)
 {
     const struct run_observer *observer = run->options->observer;
-    const char *words = arena_printf(run->arena, "could not remove %s from \"%s\": %s", what,
-                                     worker->target->name, error_text(run->arena, worker->error));
+    const char *words = arena_printf(
+        run->arena, "%s left on \"%s\": %s; when it is back: holdback close %s --why TEXT", what,
+        host->name, error == NULL ? "it did not answer" : error_text(run->arena, error), run->id);
 
-    run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, worker->target->name),
+    run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, host->name),
                json_text(run->arena, words));
     if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, NULL, worker->target->name, "left", words);
+        observer->event(observer->context, NULL, host->name, "left", words);
 }
 
 static bool plan_has_markers(const struct run *run)
@@ -87,7 +90,7 @@ static void markers_clean(struct run *run)
 
         workers_run(run, worker, 1);
         if (worker->error != NULL)
-            tell(run, worker, "the markers");
+            tell_left(run, worker->target, "our markers are", worker->error);
         workers_release(worker, 1);
     }
 }
@@ -98,10 +101,13 @@ void run_clean(struct run *run)
     const struct host_settings **hosts =
         arena_alloc(run->arena, sizeof(struct host_settings *) * (run->cluster->host_count + 1));
 
+    run_record(run, "cleaning", "%s", "");
     markers_clean(run);
     for (size_t at = 0; at < run->cluster->host_count; at++) {
         if (!run->is_lost[at])
             hosts[count++] = &run->cluster->hosts[at];
+        else if (run->ledger.summary.state != RUN_PREFLIGHT)
+            tell_left(run, &run->cluster->hosts[at], "our claim and folder are", NULL);
     }
 
     struct worker *workers = workers_new(run, hosts, count, folders_remove);
@@ -109,8 +115,7 @@ void run_clean(struct run *run)
     workers_run(run, workers, count);
     for (size_t at = 0; at < count; at++) {
         if (workers[at].error != NULL)
-            tell(run, &workers[at], "our claim and folder");
+            tell_left(run, workers[at].target, "our claim and folder are", workers[at].error);
     }
     workers_release(workers, count);
-    run_record(run, "cleaned", "%s", "");
 }

@@ -110,7 +110,11 @@ static void apply_run(struct ledger *ledger, const struct record *record)
 
 static void apply_command(struct ledger *ledger, const struct record *record)
 {
-    (void)record;
+    const char *command = node_text(record->node, "command");
+
+    // Resume goes on with the command that died, and is none itself.
+    if (!equal(command, "resume"))
+        ledger->command = command;
     ledger->summary.is_stopped = false;
     ledger->summary.stop_reason = ledger->summary.stop_hint = NULL;
     ledger->summary.stop_exit = 0;
@@ -209,16 +213,23 @@ static void apply_stop(struct ledger *ledger, const struct record *record)
 {
     struct run_summary *summary = &ledger->summary;
 
+    ledger->command = NULL;
     summary->is_stopped = true;
     summary->stop_reason = node_text(record->node, "reason");
     summary->stop_hint = node_text(record->node, "hint");
     summary->stop_exit = (int)node_integer(record->node, "exit", 1);
 }
 
-static void apply_cleaned(struct ledger *ledger, const struct record *record)
+static void apply_left(struct ledger *ledger, const struct record *record)
 {
     (void)record;
-    ledger->is_cleaned = true;
+    ledger->has_left = true;
+}
+
+static void apply_cleaning(struct ledger *ledger, const struct record *record)
+{
+    (void)record;
+    ledger->has_left = false;
 }
 
 static const struct {
@@ -228,7 +239,8 @@ static const struct {
     {"run", apply_run},           {"command", apply_command}, {"identity", apply_identity},
     {"resolved", apply_resolved}, {"state", apply_state},     {"intent", apply_intent},
     {"outcome", apply_outcome},   {"resolve", apply_outcome}, {"gate", apply_gate},
-    {"waive", apply_waive},       {"stop", apply_stop},       {"cleaned", apply_cleaned},
+    {"waive", apply_waive},       {"stop", apply_stop},       {"left", apply_left},
+    {"cleaning", apply_cleaning},
 };
 
 void ledger_apply(struct ledger *ledger, const struct record *record)

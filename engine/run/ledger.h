@@ -28,7 +28,8 @@ struct ledger {
     const struct node *run;               /* the first record */
     const struct node *identity;          /* system identifier, versions; NULL: not yet known */
     const struct node *variables, *roles; /* NULL: not yet resolved */
-    bool is_cleaned;                      /* nothing of the run is left on the hosts */
+    const char *command; /* the last one that has not ended: what resume goes on with; or NULL */
+    bool has_left;       /* something of the run is left on a host that did not answer */
     const struct record *last;
 };
 

@@ -77,8 +77,8 @@ struct error *run_end(struct run *run, struct error *error, struct run_summary *
 
 struct error *finish(struct run *run, enum run_event event)
 {
-    if (!run->ledger.is_cleaned)
-        run_clean(run);
+    // Cleaned once more if a crash came between: resume has taken the claims again.
+    run_clean(run);
     state_record(run, transition_find(run->ledger.summary.state, event));
     return run_sync(run);
 }

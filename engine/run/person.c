@@ -84,10 +84,14 @@ struct error *run_resolve(struct arena *arena, const struct run_options *options
     return run_end(&run, error, summary);
 }
 
-/* The journal says it first: a host that does not answer must not keep a person from closing. */
+/*
+ * Cleans the hosts that answer; one that does not must not keep a person from closing. Of a run
+ * that is closed already, what was left behind on a host that is back.
+ */
 static struct error *close_go(struct run *run)
 {
     struct error *error = run_load_files(run);
+    const bool is_open = run_state_is_open(run->ledger.summary.state);
 
     command_record(run, "close");
     run_record(run, "closing", "\"why\":%s,\"by\":%s", json_text(run->arena, run->options->why),
@@ -97,7 +101,8 @@ static struct error *close_go(struct run *run)
         (void)prepare_identity(run);
         run_clean(run);
     }
-    state_record(run, transition_find(run->ledger.summary.state, EVENT_CLOSE));
+    if (is_open)
+        state_record(run, transition_find(run->ledger.summary.state, EVENT_CLOSE));
     return run_sync(run);
 }
 
@@ -112,7 +117,7 @@ struct error *run_close(struct arena *arena, const struct run_options *options,
 
     if (error == NULL)
         error = run_open_journal(&run);
-    if (error == NULL && run_state_is_open(run.ledger.summary.state))
+    if (error == NULL && (run_state_is_open(run.ledger.summary.state) || run.ledger.has_left))
         error = close_go(&run);
     return run_end(&run, error, summary);
 }

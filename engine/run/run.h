@@ -89,7 +89,8 @@ struct run_observer {
     void *context;
     /* A gate. True: go on. */
     bool (*confirm)(void *context, const struct step *step, const char *question);
-    /* One line of progress: the step (NULL: the run), the host (NULL: all), what happened. */
+    /* One line of progress: the step (NULL: the run), the host as people know it ("leader (pg1)";
+     * NULL: all), what happened. */
     void (*event)(void *context, const struct step *step, const char *host, const char *event,
                   const char *words);
     /* Called about ten times a second while a step runs. */

@@ -104,7 +104,8 @@ static void outcome_record(struct batch *batch, const struct worker *worker,
                worker->ended_ms - worker->began_ms, batch->is_shared ? "true" : "false",
                saved_json(run, batch->step, task->saved));
     saved_into_scope(batch, worker->target->name, task->saved);
-    event(run, batch->step, worker->target->name, step_state_names[task->state], words);
+    event(run, batch->step, host_label(run, batch->step, worker->target),
+          step_state_names[task->state], words);
 }
 
 static const char *resolve_target(struct batch *batch, const char *host)
@@ -165,7 +166,8 @@ static void tasks_show(struct batch *batch, const struct worker *workers, struct
 
     for (size_t at = 0; at < count; at++) {
         if (tasks[at].shown.length > 0 && observer != NULL && observer->show != NULL)
-            observer->show(observer->context, batch->step, workers[at].target->name,
+            observer->show(observer->context, batch->step,
+                           host_label(batch->run, batch->step, workers[at].target),
                            &tasks[at].shown);
         text_release(&tasks[at].shown);
     }
@@ -211,7 +213,7 @@ static struct error *intent(struct batch *batch, const struct host_settings **ho
     run_record(run, "intent", "\"step\":%s,\"try\":%d,\"hosts\":[%s]",
                json_text(run->arena, batch->step->id), try, text_string(&names));
     for (size_t at = 0; at < count; at++)
-        event(run, batch->step, hosts[at]->name, "begins", NULL);
+        event(run, batch->step, host_label(run, batch->step, hosts[at]), "begins", NULL);
     return run_sync(run);
 }
 

@@ -21,23 +21,25 @@ EOF
 attempt() { # AT COMMAND...
     local at=$1
     shift
-    holdback_env=(env "HOLDBACK_KILL_AT=$at" "HOLDBACK_KILL_DELAY_MS=$((RANDOM % 400))" "LD_PRELOAD=$killer")
+    holdback_env=(env "HOLDBACK_KILL_AT=$at" "HOLDBACK_KILL_DELAY_MS=$((1 + RANDOM % 12))" "LD_PRELOAD=$killer")
     "$cluster" op "${holdback_env[@]}" "$HOLDBACK" "$@" </dev/null >"$work/out" 2>"$work/err"
     status=$?
 }
 
-# A command's second sync is its first step's intent; a later one comes when that step is over.
-with_kills() { # COMMAND...
-    local kills=0
-    attempt 4 "$@"
+# The first sync of a resume is its own record, the second the interrupted step's new intent, the third the next step's:
+# each resume finishes one step and dies in the one after it.
+with_kills() { # LEAST COMMAND...
+    local kills=0 least=$1
+    shift
+    attempt 3 "$@"
     while [ "$status" -eq 137 ]; do
         kills=$((kills + 1))
         [ "$kills" -lt 200 ] || fail "it does not come forward"
-        attempt $((2 + RANDOM % 2)) resume --yes
+        attempt 3 resume --yes
     done
     expect_status 0
     echo "    $kills kills"
-    [ "$kills" -ge 5 ] || fail "only $kills kills"
+    [ "$kills" -ge "$least" ] || fail "only $kills kills"
 }
 
 counted() {
@@ -46,17 +48,17 @@ counted() {
 
 killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end() {
     remember
-    with_kills deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    with_kills 20 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
-    with_kills rollback --yes
+    with_kills 25 rollback --yes
     [ "$(counted)" = 0 ] || fail "the migration is still there"
     prove_rolled_back
 }
 
 killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end() {
     remember
-    with_kills deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
-    with_kills commit --yes
+    with_kills 20 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    with_kills 3 commit --yes
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
     prove_healthy
     prove_nothing_is_left

@@ -100,7 +100,11 @@ a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     done
     expect_status 0
     "$cluster" boot "$dead" || fail "could not boot $dead"
-    # It was fenced by nobody: it comes back by itself, as a standby of the new leader.
+    # It was fenced by nobody: it comes back by itself, as a standby of the new leader. What we left on it
+    # goes when the run is closed once more.
+    "$cluster" wait 60 >/dev/null || fail "$dead does not come back"
+    holdback close "$run" --why 'the machine is back'
+    expect_status 0
     prove_rolled_back
 }
 

@@ -207,7 +207,7 @@ END
     # shellcheck disable=SC2016 # for the inner shell
     duel 20 sh -c 'echo $$ >"$1"; shift; exec "$@" --set value=$$' sh "$work/value" "${command[@]}" -- \
         sh -c 'read -r value <"$1"; shift; exec "$@" --set value="$value"' sh "$work/value" "${command[@]}"
-    limit_row 'one edit of 800 lines on 3 hosts, the step' "$(step_times done | median)" 100000
+    limit_row 'one edit of 800 lines on 3 hosts, the step' "$(step_times "done" | median)" 100000
     limit_row 'the same again, nothing to change' "$(step_times already | median)" 100000
     row 'the whole deploy of it, cold' "$(milliseconds "${a[0]}")" - - - -
     row 'and again' "$(milliseconds "${b[0]}")" - - - -
@@ -291,6 +291,7 @@ timed_rollback() { # FILE COMMAND...: appends the time until writes are accepted
         exit 1
     }
     echo "$((${EPOCHREALTIME/./} - began))" >>"$file.end"
+    say "rollback, ${file##*/}: $(milliseconds "$(tail -n 1 "$file")"), then $(milliseconds "$(tail -n 1 "$file.end")")"
 }
 
 measure_rollback() {

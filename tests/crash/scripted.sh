@@ -117,6 +117,11 @@ run_with_kill() { # SECOND NTH AT BEFORE
                 attempt 0 0 "${args[@]}"
             fi
             status=$?
+            # Nor is there anything to resume of a command whose own record was lost.
+            if [ "$status" -eq 0 ] && grep -q 'nothing to resume: commit or roll back' "$work/err" && [ "$command" = 2 ]; then
+                attempt 0 0 "${args[@]}"
+                status=$?
+            fi
         done
         [ "$status" -eq 0 ] || { echo "status $status after a kill at $at of command $nth: $(tail -3 "$work/err")" >&2; return 2; }
     done

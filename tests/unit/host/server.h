@@ -70,8 +70,7 @@ static inline char *server_read(struct server *server, const char *name)
     char *bytes;
     size_t length;
 
-    assert_null(
-        file_read(&server->arena, server_path(server, name), TEXT_LIMIT, &bytes, &length));
+    assert_null(file_read(&server->arena, server_path(server, name), TEXT_LIMIT, &bytes, &length));
     return bytes;
 }
 
@@ -94,8 +93,7 @@ static inline const char *server_known(struct server *server, const char *marker
 
 static inline int free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -121,9 +119,8 @@ static inline bool port_answers(int port)
 static inline void server_run(struct server *server, const char *more)
 {
     // As root, a home of its own keeps the machine's login scripts and folders out of the tests.
-    const char *home = getuid() == 0 ? arena_printf(&server->arena, "SetEnv HOME=%s/home\n",
-                                                    server->folder)
-                                     : "";
+    const char *home =
+        getuid() == 0 ? arena_printf(&server->arena, "SetEnv HOME=%s/home\n", server->folder) : "";
     const char *config = arena_printf(
         &server->arena,
         "%s\nListenAddress 127.0.0.1\nPort %d\nHostKey %s/host_ed25519\nPidFile none\nUsePAM no\n"
@@ -133,12 +130,12 @@ static inline void server_run(struct server *server, const char *more)
 
     server_write(server, "sshd_config", config, 0600);
 
-    const char *arguments[] = {"/usr/sbin/sshd", "-D", "-f", server_path(server, "sshd_config"),
-                               "-E", server_path(server, "log"), NULL};
+    const char *arguments[] = {
+        "/usr/sbin/sshd",           "-D", "-f", server_path(server, "sshd_config"), "-E",
+        server_path(server, "log"), NULL};
 
-    assert_int_equal(posix_spawn(&server->pid, arguments[0], NULL, NULL, (char *const *)arguments,
-                                 environ),
-                     0);
+    assert_int_equal(
+        posix_spawn(&server->pid, arguments[0], NULL, NULL, (char *const *)arguments, environ), 0);
     for (int tries = 0; !port_answers(server->port); tries++) {
         assert_true(tries < 500);
         poll(NULL, 0, 10);

@@ -73,8 +73,8 @@ static void a_script_runs_under_sh_eu(void **state)
 static void bash_runs_with_pipefail(void **state)
 {
     (void)state;
-    assert_run((struct shell_request){.script = "false | true; echo never", .interpreter = "bash"}, 1,
-               "", "");
+    assert_run((struct shell_request){.script = "false | true; echo never", .interpreter = "bash"},
+               1, "", "");
     assert_run((struct shell_request){.script = "a=(1 2); echo ${#a[@]}", .interpreter = "bash"}, 0,
                "2\n", "");
 }
@@ -114,8 +114,8 @@ static void arguments_and_values_arrive_byte_for_byte(void **state)
     request.interpreter = "bash";
     assert_run(request, 0, expected, "1\n");
     // Set for that text only.
-    assert_run((struct shell_request){.script = "echo ${dash-unset}", .user = other()}, 0, "unset\n",
-               "");
+    assert_run((struct shell_request){.script = "echo ${dash-unset}", .user = other()}, 0,
+               "unset\n", "");
 }
 
 static void a_long_value_arrives_and_a_too_long_one_is_refused(void **state)
@@ -134,7 +134,8 @@ static void a_long_value_arrives_and_a_too_long_one_is_refused(void **state)
     assert_run(request, 0, "131066\n", "");
     value[length] = 'x';
     assert_error(&arena, host_shell(host, &arena, &request, &result), ERROR_INPUT,
-                 "the value of \"long\" is too long for a shell's environment (131067 bytes)", NULL);
+                 "the value of \"long\" is too long for a shell's environment (131067 bytes)",
+                 NULL);
 }
 
 static void a_name_that_is_no_variable_is_refused(void **state)
@@ -167,8 +168,9 @@ static void standard_input_is_empty_or_what_is_given(void **state)
     assert_memory_equal(result.out.bytes, every, sizeof every);
     shell_result_release(&result);
     // What a script does not read goes nowhere, above all not to the shell.
-    assert_run((struct shell_request){.script = "exit 3", .input = "touch /tmp/x\n", .input_length = 13},
-               3, "", "");
+    assert_run(
+        (struct shell_request){.script = "exit 3", .input = "touch /tmp/x\n", .input_length = 13},
+        3, "", "");
     assert_run((struct shell_request){.script = "echo next"}, 0, "next\n", "");
 }
 
@@ -200,9 +202,9 @@ static void a_script_of_one_mebibyte_runs(void **state)
 
 static void too_much_output_is_drained_and_marked(void **state)
 {
-    struct shell_result result =
-        run((struct shell_request){.script = "head -c 10000000 /dev/zero; head -c 3000 /dev/zero >&2",
-                                   .output_limit = 100000});
+    struct shell_result result = run(
+        (struct shell_request){.script = "head -c 10000000 /dev/zero; head -c 3000 /dev/zero >&2",
+                               .output_limit = 100000});
 
     (void)state;
     assert_int_equal(result.out.length, 100000);
@@ -280,8 +282,9 @@ static void a_shell_that_hangs_or_dies_is_replaced(void **state)
 static void a_broken_connection_is_told_and_made_anew(void **state)
 {
     // Shell, timeout, kept shell, sshd of this session.
-    static const char hang_up[] = "p=$PPID; for i in 1 2; do read -r _ _ _ p _ </proc/$p/stat; done; "
-                                  "kill -9 $p; sleep 5";
+    static const char hang_up[] =
+        "p=$PPID; for i in 1 2; do read -r _ _ _ p _ </proc/$p/stat; done; "
+        "kill -9 $p; sleep 5";
     struct shell_request request = {.script = hang_up, .deadline_ms = within(10)};
     struct shell_result result;
     struct error *error = host_shell(host, &arena, &request, &result);

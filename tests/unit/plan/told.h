@@ -6,6 +6,16 @@
 #include "base/text.h"
 #include "plan/findings.h"
 
+/* Much more than any input needs, so that only a hang fails; sanitizers are slow. */
+#ifdef __has_feature
+#define HAS_SANITIZER (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#else
+#define HAS_SANITIZER 0
+#endif
+#define SECONDS_MOST (HAS_SANITIZER ? 20 : 1)
+
 static inline const char *told(struct findings *findings)
 {
     CLEANUP(text_release) struct text text = {.limit = 0};

@@ -10,13 +10,6 @@
 
 #include <cmocka.h>
 
-/* Much more than any input needs, so that only a hang fails; sanitizers are slow. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SECONDS_MOST 10
-#else
-#define SECONDS_MOST 1
-#endif
-
 static void assert_tells_bytes(const char *bytes, size_t length, const char *expected)
 {
     CLEANUP(arena_release) struct arena arena = {NULL};

@@ -1,0 +1,302 @@
+/* The claim of a run on a host, and what it keeps from happening. */
+#include "host/file.h"
+#include "host/job.h"
+
+#include "server.h"
+
+#include <pthread.h>
+
+static struct server *server;
+static struct arena arena;
+static struct host *host;
+static const char *user, *cluster, *path;
+
+static int setup(void **state)
+{
+    (void)state;
+    server = server_start("");
+    host = host_new(&server->settings, -1);
+    user = server->settings.postgres.os_user;
+    cluster = arena_printf(&server->arena, "unit claim %d", (int)getpid());
+    path = arena_printf(&server->arena, "%s/.holdback/unit%%20claim%%20%d.claim",
+                        getpwnam(user)->pw_dir, (int)getpid());
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    host_free(host);
+    server_free(server);
+    arena_release(&arena);
+    return 0;
+}
+
+static struct claim claim_of(const char *run, int64_t number)
+{
+    return (struct claim){.cluster = cluster,
+                          .run = run,
+                          .who = "alice",
+                          .from = "ops1 pid 4711",
+                          .since = "2026-11-22T17:22:47.874Z",
+                          .number = number};
+}
+
+static struct error *take(const char *run, int64_t number)
+{
+    const struct claim claim = claim_of(run, number);
+
+    return claim_take(host, &arena, &claim, within(10));
+}
+
+static struct error *release(const char *run, int64_t number)
+{
+    const struct claim claim = claim_of(run, number);
+
+    return claim_release(host, &arena, &claim, within(10));
+}
+
+static int each_end(void **state)
+{
+    (void)state;
+    unlink(path);
+    rmdir(path_folder(&arena, path));
+    return 0;
+}
+
+static void a_claim_is_a_file_that_a_person_can_read(void **state)
+{
+    char *bytes;
+    size_t length;
+
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    assert_null(file_read(&arena, path, 10000, &bytes, &length));
+    assert_string_equal(bytes, arena_printf(&arena,
+                                            "cluster %s\nrun run-1\nnumber 1\nwho alice\nfrom ops1 "
+                                            "pid 4711\nsince 2026-11-22T17:22:47.874Z\n",
+                                            cluster));
+}
+
+static void our_own_claim_can_be_taken_again(void **state)
+{
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, take("run-1", 2));
+}
+
+static void another_run_is_told_who_has_it(void **state)
+{
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    assert_error(
+        &arena, take("run-2", 5), ERROR_LOCKED,
+        arena_printf(&arena,
+                     "cluster \"%s\" is locked on host \"pg1\" (127.0.0.1) by run \"run-1\" of "
+                     "\"alice\" from ops1 pid 4711 since 2026-11-22T17:22:47.874Z",
+                     cluster),
+        NULL);
+}
+
+static void an_older_number_of_the_same_run_was_taken_over(void **state)
+{
+    (void)state;
+    assert_no_error(&arena, take("run-1", 12));
+    assert_error(
+        &arena, take("run-1", 9), ERROR_LOCKED,
+        "run \"run-1\" was taken over on host \"pg1\" (127.0.0.1) by \"alice\" from ops1 pid "
+        "4711 since 2026-11-22T17:22:47.874Z: its number is 12, ours 9",
+        NULL);
+    assert_non_null(release("run-1", 9));
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_released_claim_leaves_nothing_and_frees_the_cluster(void **state)
+{
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, release("run-1", 1));
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_no_error(&arena, release("run-1", 1));
+    assert_no_error(&arena, take("run-2", 1));
+    // Of another's claim there is nothing to release.
+    assert_no_error(&arena, release("run-1", 1));
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void a_claim_that_cannot_be_understood_is_refused(void **state)
+{
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    assert_null(file_write(&arena, path, "run run-1\n", 10, 0644));
+    assert_error(
+        &arena, take("run-1", 1), ERROR_FAILED,
+        arena_printf(&arena,
+                     "could not lock the cluster on host \"pg1\" (127.0.0.1): \"%s\" cannot "
+                     "be understood",
+                     path),
+        NULL);
+}
+
+struct racer {
+    char run[16];
+    bool has_it, was_locked;
+};
+
+static void *race_main(void *context)
+{
+    struct racer *racer = context;
+    struct arena own = {0};
+    struct host *mine = host_new(&server->settings, -1);
+    const struct claim claim = claim_of(racer->run, 1);
+    struct error *error = claim_take(mine, &own, &claim, within(20));
+
+    racer->has_it = error == NULL;
+    racer->was_locked = error != NULL && error->kind == ERROR_LOCKED;
+    host_free(mine);
+    arena_release(&own);
+    return NULL;
+}
+
+static void of_six_that_race_one_gets_it(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 4; round++) {
+        struct racer racers[6] = {0};
+        pthread_t threads[6];
+        int winners = 0, losers = 0;
+        const char *winner = "";
+
+        for (size_t at = 0; at < ARRAY_COUNT(threads); at++) {
+            snprintf(racers[at].run, sizeof racers[at].run, "run-%zu", at);
+            pthread_create(&threads[at], NULL, race_main, &racers[at]);
+        }
+        for (size_t at = 0; at < ARRAY_COUNT(threads); at++) {
+            pthread_join(threads[at], NULL);
+            winners += racers[at].has_it;
+            losers += racers[at].was_locked;
+            if (racers[at].has_it)
+                winner = racers[at].run;
+        }
+        assert_int_equal(winners, 1);
+        assert_int_equal(losers, 5);
+        assert_no_error(&arena, release(winner, 1));
+    }
+}
+
+static struct error *try_job(const char *as, const char *claim, struct job_result *result)
+{
+    const struct job_request request = {
+        .run = "unit-claim",
+        .id = "00000000000000000000000000000000000000000000000000000000000000aa",
+        .user = as,
+        .script = "echo ran",
+        .claim = claim,
+        .deadline_ms = within(10)};
+
+    return job_run(host, &arena, &request, NULL, NULL, result);
+}
+
+static void a_job_starts_only_under_its_own_number(void **state)
+{
+    const struct claim ours = claim_of("run-1", 1);
+    const char *reference = claim_reference(&arena, &server->settings, &ours);
+    struct job_result result = {0};
+
+    (void)state;
+    assert_error(&arena, try_job(user, reference, &result), ERROR_LOCKED,
+                 "the claim on host \"pg1\" (127.0.0.1) is gone: nothing was changed there", NULL);
+    assert_no_error(&arena, take("run-1", 2));
+    assert_error(
+        &arena, try_job(user, reference, &result), ERROR_LOCKED,
+        "the claim on host \"pg1\" (127.0.0.1) is not ours any more: run \"run-1\" has it with "
+        "number 2, and nothing was changed there",
+        NULL);
+    assert_no_error(&arena,
+                    job_look(host, &arena, "unit-claim",
+                             "00000000000000000000000000000000000000000000000000000000000000aa",
+                             user, within(10), &result));
+    assert_int_equal(result.state, JOB_NOT_STARTED);
+    job_result_release(&result);
+    assert_no_error(&arena, release("run-1", 2));
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, try_job(user, reference, &result));
+    assert_string_equal(text_string(&result.out), "ran\n");
+    job_result_release(&result);
+    assert_no_error(&arena, run_folder_remove(host, &arena, "unit-claim", user, within(10)));
+}
+
+static void a_user_who_cannot_read_the_claim_has_it_read(void **state)
+{
+    const struct claim ours = claim_of("run-1", 1);
+    const char *reference = claim_reference(&arena, &server->settings, &ours), *out;
+    struct job_result result = {0};
+    struct shell_result answer;
+    struct shell_request hide = {.script = "chmod \"$1\" ~/.holdback", .deadline_ms = within(10)};
+
+    (void)state;
+    if (getuid() != 0)
+        skip();
+    // "nobody" may not enter the folder and may not sudo; root need not ask for leave.
+    assert_no_error(&arena, take("run-1", 1));
+    hide.user = user;
+    hide.arguments = (const char *const[]){"700", NULL};
+    assert_no_error(&arena, host_shell(host, &arena, &hide, &answer));
+    shell_result_release(&answer);
+    assert_no_error(&arena, try_job(NULL, reference, &result));
+    assert_string_equal(text_string(&result.out), "ran\n");
+    job_result_release(&result);
+    assert_no_error(&arena, run_folder(host, &arena, "unit-claim", NULL, false, within(10), &out));
+    assert_no_error(&arena, run_folder_remove(host, &arena, "unit-claim", NULL, within(10)));
+    hide.arguments = (const char *const[]){"755", NULL};
+    assert_no_error(&arena, host_shell(host, &arena, &hide, &answer));
+    shell_result_release(&answer);
+}
+
+static void a_file_is_replaced_only_under_its_own_number(void **state)
+{
+    const struct claim ours = claim_of("run-1", 1);
+    struct host_file_change change = {.user = user,
+                                      .path =
+                                          arena_printf(&arena, "/tmp/holdback-claim.%d", getpid()),
+                                      .expected_digest = "",
+                                      .bytes = "x",
+                                      .length = 1,
+                                      .mode = -1,
+                                      .claim = claim_reference(&arena, &server->settings, &ours),
+                                      .deadline_ms = within(10)};
+
+    (void)state;
+    assert_no_error(&arena, take("run-2", 1));
+    assert_error(
+        &arena, host_file_replace(host, &arena, &change), ERROR_LOCKED,
+        "the claim on host \"pg1\" (127.0.0.1) is not ours any more: run \"run-2\" has it with "
+        "number 1, and nothing was changed there",
+        NULL);
+    assert_int_not_equal(access(change.path, F_OK), 0);
+    assert_no_error(&arena, release("run-2", 1));
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, host_file_replace(host, &arena, &change));
+    assert_int_equal(unlink(change.path), 0);
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, each_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_claim_is_a_file_that_a_person_can_read),
+        TEST(our_own_claim_can_be_taken_again),
+        TEST(another_run_is_told_who_has_it),
+        TEST(an_older_number_of_the_same_run_was_taken_over),
+        TEST(a_released_claim_leaves_nothing_and_frees_the_cluster),
+        TEST(a_claim_that_cannot_be_understood_is_refused),
+        TEST(of_six_that_race_one_gets_it),
+        TEST(a_job_starts_only_under_its_own_number),
+        TEST(a_user_who_cannot_read_the_claim_has_it_read),
+        TEST(a_file_is_replaced_only_under_its_own_number),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
