@@ -56,7 +56,7 @@ struct error *error_hint(struct arena *arena, struct error *error, const char *f
 
 const char *error_text(struct arena *arena, const struct error *error)
 {
-    const char *text = error->message;
+    const char *text = arena_strdup(arena, error->message);
 
     for (const struct error *cause = error->cause; cause != NULL; cause = cause->cause)
         text = arena_printf(arena, "%s: %s", text, cause->message);

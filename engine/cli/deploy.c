@@ -58,10 +58,10 @@ static int end_well(struct cli *cli, const struct run_summary *summary)
     text_append_format(&result, "run %s is %s\n", summary->id, run_state_names[summary->state]);
     next_append(&next, cli, summary, NULL);
 
-    int status = cli_print(cli, &result, 0);
-
+    // The run has come to its end, whether or not anybody can read so.
+    (void)terminal_write(&cli->out, &result);
     cli_say(cli, &next);
-    return status;
+    return 0;
 }
 
 static int go(struct cli *cli, run_function *function, const struct run_options *options)

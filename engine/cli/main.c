@@ -3,6 +3,7 @@
 #include "cli/signals.h"
 #include "cli/versions.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -133,6 +134,15 @@ static int command_run(struct cli *cli, const struct command *command, int count
     return command->run(cli);
 }
 
+/* A stream that is closed would lend its number to the next file that is opened: the journal. */
+static void fill_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) == -1)
+            (void)open("/dev/null", O_RDWR);
+    }
+}
+
 int main(int count, char **words)
 {
     CLEANUP(arena_release) struct arena arena = {0};
@@ -140,6 +150,7 @@ int main(int count, char **words)
     struct cli cli = {.arena = &arena};
     const char *word = count > 1 ? words[1] : NULL;
 
+    fill_streams();
     signals_ignore_pipe();
     for (size_t at = 0; word != NULL && at < ARRAY_COUNT(commands); at++) {
         if (equal(commands[at].name, word))

@@ -18,7 +18,6 @@ struct preview {
     unsigned phase_mask;             /* a bit for each phase */
     bool is_live;
     const struct preview_item *live; /* what looking found */
-    const struct node *roles;        /* map of role to hosts, as resolved; NULL: not */
     const struct terminal *terminal; /* colour of the text form */
     struct table savers;             /* name of a saved value -> struct step */
 };
@@ -118,6 +117,8 @@ const struct preview_item *preview_live_next(const struct preview *preview, cons
                                              const struct preview_item *before);
 extern const char *const look_names[];
 const char *look_words(const struct step *step, const struct preview_item *item);
+
+bool look_has_words(const struct preview_item *item);
 
 /* Steps that cannot change anything: conditions and queries. */
 bool step_only_looks(const struct step *step);

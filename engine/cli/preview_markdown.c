@@ -196,11 +196,10 @@ static void append_live(const struct preview *preview, struct text *out, const s
          (item = preview_live_next(preview, step, item)) != NULL;) {
         if (item->host != NULL) {
             text_append(out, "**");
-            append_escaped(out,
-                           host_title(preview->arena, preview->roles, step->hosts, item->host));
+            append_escaped(out, item->label);
             text_append_format(out, ": %s**", look_words(step, item));
         }
-        if (item->words != NULL) {
+        if (look_has_words(item)) {
             text_append(out, item->host == NULL ? "" : ": ");
             append_escaped(out, item->words);
         }

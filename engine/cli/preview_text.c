@@ -152,7 +152,7 @@ static void append_look(const struct preview *preview, struct text *out, const s
         [LOOK_UNKNOWN] = STYLE_FAINT,
         [LOOK_FAILED] = STYLE_ERROR,
     };
-    const char *title = host_title(preview->arena, preview->roles, step->hosts, item->host);
+    const char *title = item->label;
     const char *words = look_words(step, item);
     int at = 7;
 
@@ -164,7 +164,7 @@ static void append_look(const struct preview *preview, struct text *out, const s
         at += (string_width(title) < HOST_COLUMNS ? HOST_COLUMNS : string_width(title)) + 2 +
               string_width(words);
     }
-    if (item->words != NULL && *item->words != '\0') {
+    if (look_has_words(item)) {
         text_append(out, item->host == NULL ? "" : ": ");
         text_append_wrapped(out, item->words, at + 2, 11, 80);
     }

@@ -31,13 +31,22 @@ const char *look_words(const struct step *step, const struct preview_item *item)
     case LOOK_ALREADY:
         return is_query ? "read" : step_only_looks(step) ? "true" : "already so";
     case LOOK_WOULD_CHANGE:
-        return step_only_looks(step) ? "NOT TRUE" : "would change";
+        if (step->phase == PHASE_PREFLIGHT && step_only_looks(step))
+            return "NOT TRUE";
+        return step_only_looks(step) ? "not true yet" : "would change";
     case LOOK_UNKNOWN:
         return "cannot be known yet";
     case LOOK_FAILED:
         break;
     }
     return "could not look";
+}
+
+bool look_has_words(const struct preview_item *item)
+{
+    // PostgreSQL's "t" and "f" say nothing more.
+    return item->words != NULL && *item->words != '\0' && !equal(item->words, "t") &&
+           !equal(item->words, "f");
 }
 
 const struct step *preview_next(const struct preview *preview, enum phase phase,

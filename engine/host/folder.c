@@ -33,7 +33,8 @@ struct error *run_folder(struct host *host, struct arena *arena, const char *run
         "fi\n"
         "if [ -e \"$r\" ]; then\n"
         "  make_folder \"$r\" 700\n"
-        "  case $(stat -c %a -- \"$r\") in 700) ;; *) fail \"others may enter \\\"$r\\\"\" ;; "
+        "  case $(stat -c %a -- \"$r\") in 700 | ?700) ;; *) fail \"others may enter \\\"$r\\\"\" "
+        ";; "
         "esac\n"
         "fi\n"
         "printf 'folder %s\\n' \"$r\"";

@@ -21,7 +21,7 @@ void append_words(struct text *text, const char *const *words)
 
 void append_printf(struct text *text, const char *bytes, size_t length)
 {
-    text_append(text, "printf '");
+    text_append(text, "printf -- '");
     for (size_t at = 0; at < length; at++) {
         size_t plain = at;
 

@@ -155,7 +155,7 @@ const struct plan *plan_read(struct arena *arena, struct inputs *inputs, const c
 
     plan->file = arena_strdup(arena, path);
     plan->inputs = inputs;
-    checker.root = document_read(&checker, plan->file);
+    plan->root = checker.root = document_read(&checker, plan->file);
     if (checker.root != NULL) {
         build(&checker, arena_alloc(arena, sizeof(struct plan_names)));
         check(&checker);

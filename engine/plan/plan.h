@@ -104,6 +104,7 @@ struct plan {
     const struct step *phases[PHASE_COUNT]; /* the first step of each, or NULL */
     bool has_phase[PHASE_COUNT];            /* `commit: []` is a phase without steps */
     struct inputs *inputs;
+    const struct node *root;        /* the whole document */
     const struct plan_names *names; /* for plan_find_step and plan_find_role */
     const struct schema *schema;    /* plan.schema.json, for defaults of actions (schema_default) */
 };

@@ -49,6 +49,7 @@ void variables_build(struct checker *checker)
 /* A value before it is accepted: where it comes from, and what its paths are relative to. */
 struct given {
     const char *text;
+    bool is_reference; /* {file: PATH} and the like */
     const char *folder;
     struct place place; /* of the value; file NULL: --set */
 };
@@ -100,6 +101,12 @@ static void variable_set(struct checker *checker, const struct variable *variabl
 
     if (given->text == NULL)
         return;
+    if (given->is_reference && variable->type != VALUE_SECRET) {
+        findings_add(checker->findings, given->place, "Only a secret is given by reference.",
+                     "variable \"%s\" is of type %s, not secret", variable->name,
+                     value_type_name(variable->type));
+        return;
+    }
     if (variable_accepts(checker->arena, variable, given->text, &value, &hint)) {
         scope_set(checker->scope, NULL, variable->name,
                   value_joined(checker->arena, value, given->folder));
@@ -165,20 +172,20 @@ static void variable_resolve(struct checker *checker, const struct variable *var
 
     // What a plan falls back to is checked even where something else is stronger.
     if (variable->fallback != NULL) {
-        given = (struct given){variable->fallback, path_folder(arena, file),
-                               node_place(file, fallback)};
+        given = (struct given){variable->fallback, fallback->kind == NODE_MAP,
+                               path_folder(arena, file), node_place(file, fallback)};
         variable_set(checker, variable, &given);
     }
     if (in_cluster != NULL && setting == NULL) {
         file = cluster_file_of(checker->options->cluster, in_cluster);
-        given = (struct given){written_text(arena, in_cluster), path_folder(arena, file),
-                               node_place(file, in_cluster)};
+        given = (struct given){written_text(arena, in_cluster), in_cluster->kind == NODE_MAP,
+                               path_folder(arena, file), node_place(file, in_cluster)};
         variable_set(checker, variable, &given);
     }
     if (setting != NULL) {
         const char *folder = checker->options->settings_folder;
 
-        given = (struct given){setting, folder == NULL ? "." : folder, {0}};
+        given = (struct given){setting, false, folder == NULL ? "." : folder, {0}};
         variable_set(checker, variable, &given);
     }
     if (given.text == NULL && checker->options->cluster != NULL)

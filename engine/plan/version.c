@@ -52,7 +52,10 @@ static bool read_version(const char **text, struct interval *out)
     if (count > (is_old ? 3 : 2) || parts[0] == 0 || parts[0] > 999 || (is_old && parts[1] > 99) ||
         (is_old && parts[2] > 99))
         return false;
-    *out = (struct interval){number, number + (is_old ? old_widths : new_widths)[count - 1] - 1};
+
+    int width = is_old ? old_widths[count - 1] : new_widths[count - 1];
+
+    *out = (struct interval){number, number + width - 1};
     return true;
 }
 

@@ -35,6 +35,9 @@ struct error *run_load_files(struct run *run);
 /* Loads the files, journals the command and the guards that a person waives; hosts are ready. */
 struct error *run_reconnect(struct run *run, const char *command);
 
+/* Goes on with another plan file: the rest of the run may differ. In replan.c. */
+struct error *run_replan(struct run *run, const char *plan_file);
+
 /* Connects, and makes sure that it is still the same cluster and still ours. */
 struct error *run_verify(struct run *run);
 

@@ -162,10 +162,12 @@ struct error *run_deploy(struct arena *arena, const struct run_options *options,
 {
     struct run run;
 
+    struct inputs *inputs = inputs_live(arena);
+
     run_begin(&run, arena, options, findings);
 
     struct error *error =
-        prepare_files(&run, inputs_live(arena), options->plan_file, options->cluster_file);
+        prepare_files(&run, inputs, inputs, options->plan_file, options->cluster_file);
 
     if (error == NULL) {
         run.place = run_place_resolve(arena, &options->place, run.cluster->journal);

@@ -86,7 +86,9 @@ size_t run_host_index(const struct run *run, const struct host_settings *host);
 
 /* ---- prepare.c: what must be known before the first step ---- */
 
-struct error *prepare_files(struct run *run, struct inputs *inputs, const char *plan_file,
+/* The plan's own inputs may be others than the cluster file's: see resume --plan. */
+struct error *prepare_files(struct run *run, struct inputs *cluster_inputs,
+                            struct inputs *plan_inputs, const char *plan_file,
                             const char *cluster_file);
 struct error *prepare_hosts(struct run *run);
 struct error *prepare_claims(struct run *run);
@@ -126,6 +128,9 @@ struct error *when_holds(const struct run *run, const struct when *when, size_t 
                          const struct step *step, bool *holds, const char **why);
 
 /* ---- phase.c ---- */
+
+/* True of a group if any of its steps has an intent or an outcome. */
+bool step_has_begun(const struct run *run, const struct step *step);
 
 struct error *phase_run(struct run *run, enum phase phase);
 

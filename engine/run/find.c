@@ -116,12 +116,17 @@ static struct error *waive_guards(struct run *run)
 /* Plan, cluster file and values as they were frozen when the run began. */
 struct error *run_load_files(struct run *run)
 {
-    struct inputs *inputs;
-    struct error *error =
-        inputs_frozen(run->arena, arena_printf(run->arena, "%s/plan", run->folder), &inputs);
+    struct inputs *cluster_inputs = NULL, *plan_inputs;
+    struct error *error = inputs_frozen(
+        run->arena, arena_printf(run->arena, "%s/plan", run->folder), &cluster_inputs);
 
+    plan_inputs = cluster_inputs;
+    if (error == NULL && run->ledger.plan_folder != NULL)
+        error = inputs_frozen(
+            run->arena, arena_printf(run->arena, "%s/%s", run->folder, run->ledger.plan_folder),
+            &plan_inputs);
     if (error == NULL)
-        error = prepare_files(run, inputs, node_text(run->ledger.run, "plan_file"),
+        error = prepare_files(run, cluster_inputs, plan_inputs, run->ledger.summary.plan_file,
                               node_text(run->ledger.run, "cluster_file"));
     return error;
 }
@@ -131,6 +136,10 @@ struct error *run_reconnect(struct run *run, const char *command)
 {
     struct error *error = run_load_files(run);
 
+    if (error != NULL)
+        return error;
+    if (equal(command, "resume") && run->options->plan_file != NULL)
+        error = run_replan(run, run->options->plan_file);
     if (error != NULL)
         return error;
     command_record(run, command);

@@ -67,19 +67,6 @@ static bool step_is_over(const struct run *run, const struct step *step)
     return count > 0;
 }
 
-static bool step_has_begun(const struct run *run, const struct step *step)
-{
-    for (size_t at = 0; at < run->ledger.summary.status_count; at++) {
-        if (equal(run->ledger.statuses[at].step, step->id))
-            return true;
-    }
-    for (const struct step *child = step->steps; child != NULL; child = child->next) {
-        if (step_has_begun(run, child))
-            return true;
-    }
-    return false;
-}
-
 static bool is_waived(const struct run *run, const char *id)
 {
     return ledger_find(run->ledger.waived, id) != NULL;

@@ -220,6 +220,12 @@ static void apply_stop(struct ledger *ledger, const struct record *record)
     summary->stop_exit = (int)node_integer(record->node, "exit", 1);
 }
 
+static void apply_plan(struct ledger *ledger, const struct record *record)
+{
+    ledger->plan_folder = node_text(record->node, "folder");
+    ledger->summary.plan_file = node_text(record->node, "plan_file");
+}
+
 static void apply_left(struct ledger *ledger, const struct record *record)
 {
     (void)record;
@@ -236,11 +242,11 @@ static const struct {
     const char *type;
     void (*apply)(struct ledger *, const struct record *);
 } record_types[] = {
-    {"run", apply_run},           {"command", apply_command}, {"identity", apply_identity},
-    {"resolved", apply_resolved}, {"state", apply_state},     {"intent", apply_intent},
-    {"outcome", apply_outcome},   {"resolve", apply_outcome}, {"gate", apply_gate},
-    {"waive", apply_waive},       {"stop", apply_stop},       {"left", apply_left},
-    {"cleaning", apply_cleaning},
+    {"run", apply_run},           {"command", apply_command},   {"identity", apply_identity},
+    {"resolved", apply_resolved}, {"state", apply_state},       {"intent", apply_intent},
+    {"outcome", apply_outcome},   {"resolve", apply_outcome},   {"gate", apply_gate},
+    {"waive", apply_waive},       {"stop", apply_stop},         {"left", apply_left},
+    {"plan", apply_plan},         {"cleaning", apply_cleaning},
 };
 
 void ledger_apply(struct ledger *ledger, const struct record *record)

@@ -28,6 +28,7 @@ struct ledger {
     const struct node *run;               /* the first record */
     const struct node *identity;          /* system identifier, versions; NULL: not yet known */
     const struct node *variables, *roles; /* NULL: not yet resolved */
+    const char *plan_folder; /* of the plan that a person replaced the first by, or NULL */
     const char *command; /* the last one that has not ended: what resume goes on with; or NULL */
     bool has_left;       /* something of the run is left on a host that did not answer */
     const struct record *last;

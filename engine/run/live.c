@@ -98,7 +98,10 @@ static void preview_step(struct preview *preview, const struct step *step)
     }
     workers_run(run, workers, count);
     for (size_t at = 0; at < count; at++) {
-        look_into_item(preview, item_add(preview, step, hosts[at]->name), &workers[at], &tasks[at]);
+        struct preview_item *item = item_add(preview, step, hosts[at]->name);
+
+        item->label = host_label(run, step, hosts[at]);
+        look_into_item(preview, item, &workers[at], &tasks[at]);
         saved_into_preview(preview, &workers[at], &tasks[at], count == 1);
     }
     workers_release(workers, count);
@@ -137,13 +140,14 @@ struct error *run_preview_live(struct arena *arena, const struct run_options *op
     struct run run;
     struct run_summary summary;
     struct preview preview = {.run = &run};
+    struct inputs *inputs = inputs_live(arena);
 
     run_begin(&run, arena, options, findings);
     run.is_preview = true;
     run.id = "preview";
 
     struct error *error =
-        prepare_files(&run, inputs_live(arena), options->plan_file, options->cluster_file);
+        prepare_files(&run, inputs, inputs, options->plan_file, options->cluster_file);
 
     if (error == NULL)
         error = preview_go(&preview, phase_mask);

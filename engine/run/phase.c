@@ -12,11 +12,11 @@ static void event(const struct run *run, const struct step *step, const char *ho
 }
 
 /* A step or group that has begun is not asked again whether it shall. */
-static bool has_begun(const struct run *run, const struct step *step)
+bool step_has_begun(const struct run *run, const struct step *step)
 {
     if (step->steps != NULL) {
         for (const struct step *child = step->steps; child != NULL; child = child->next) {
-            if (has_begun(run, child))
+            if (step_has_begun(run, child))
                 return true;
         }
         return false;
@@ -40,7 +40,7 @@ static struct error *decide_when(struct run *run, const struct step *step, bool 
     const char *why = NULL;
 
     *goes = !was_skipped(run, step);
-    if (!*goes || step->when_count == 0 || has_begun(run, step))
+    if (!*goes || step->when_count == 0 || step_has_begun(run, step))
         return NULL;
 
     struct error *error = when_holds(run, step->when, step->when_count, step, goes, &why);

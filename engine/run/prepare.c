@@ -29,14 +29,15 @@ static const char **settings_of(const struct run *run, size_t *count)
     return list;
 }
 
-struct error *prepare_files(struct run *run, struct inputs *inputs, const char *plan_file,
+struct error *prepare_files(struct run *run, struct inputs *cluster_inputs,
+                            struct inputs *plan_inputs, const char *plan_file,
                             const char *cluster_file)
 {
     size_t setting_count;
     const char **settings = settings_of(run, &setting_count);
 
     run->scope = scope_new(run->arena);
-    run->cluster = cluster_read(run->arena, inputs, cluster_file, run->findings);
+    run->cluster = cluster_read(run->arena, cluster_inputs, cluster_file, run->findings);
     if (run->cluster != NULL) {
         const struct plan_options options = {
             .cluster = run->cluster,
@@ -47,7 +48,8 @@ struct error *prepare_files(struct run *run, struct inputs *inputs, const char *
                                    : node_text(run->ledger.run, "settings_folder"),
         };
 
-        run->plan = plan_read(run->arena, inputs, plan_file, &options, run->scope, run->findings);
+        run->plan =
+            plan_read(run->arena, plan_inputs, plan_file, &options, run->scope, run->findings);
     }
     if (run->plan != NULL) {
         actions_bind(run->plan);

@@ -168,7 +168,8 @@ struct error *run_close(struct arena *arena, const struct run_options *options,
  * --detailed-exitcode. */
 struct preview_item {
     const struct step *step;
-    const char *host; /* NULL: whole step (skipped, or its hosts are not known) */
+    const char *host;  /* NULL: whole step (skipped, or its hosts are not known) */
+    const char *label; /* the host as people know it: "leader (pg1)" */
     enum look look;
     const char *words, *change, *shown; /* NULL: none; shown: rows that a query read */
     const struct preview_item *next;

@@ -21,7 +21,7 @@ EOF
 attempt() { # AT COMMAND...
     local at=$1
     shift
-    holdback_env=(env "HOLDBACK_KILL_AT=$at" "HOLDBACK_KILL_DELAY_MS=$((1 + RANDOM % 12))" "LD_PRELOAD=$killer")
+    holdback_env=(env "HOLDBACK_KILL_AT=$at" "HOLDBACK_KILL_DELAY_MS=$((1 + RANDOM % 4))" "LD_PRELOAD=$killer")
     "$cluster" op "${holdback_env[@]}" "$HOLDBACK" "$@" </dev/null >"$work/out" 2>"$work/err"
     status=$?
 }
@@ -48,7 +48,7 @@ counted() {
 
 killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end() {
     remember
-    with_kills 20 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    with_kills 18 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
     with_kills 25 rollback --yes
     [ "$(counted)" = 0 ] || fail "the migration is still there"
@@ -57,7 +57,7 @@ killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end() {
 
 killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end() {
     remember
-    with_kills 20 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    with_kills 18 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
     with_kills 3 commit --yes
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
     prove_healthy

@@ -94,8 +94,9 @@ rollback() {
     began=${EPOCHREALTIME/./}
     on $held sudo -u postgres cp -p $data/postmaster.opts $data/../postmaster.opts
     fence $held
-    fence $replica
+    fence $replica &
     fence $leader
+    wait
     on $held "sudo -u postgres sh -c 'cp -p $data/postgresql.auto.conf $data/../auto.conf &&
         printf \"%s\n\" \"recovery_target_name = '\''by_hand'\''\" \"recovery_target_timeline = '\''1'\''\" \
             \"recovery_target_action = '\''pause'\''\" \"restore_command = '\''cp ../wal_archive/%f %p'\''\" \

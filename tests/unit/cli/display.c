@@ -181,8 +181,7 @@ static void the_frame_shows_step_hosts_and_guards_within_its_size(void **state)
         "deploy  step 4 of 6  mark-proven  the restore point is in the held nod...  1:23\n"
         "  held (pg3)        exit status 1\n"
         "  guard  held-behind        leader (pg1)     true     12 MB (below 20GB)\n"
-        "         still-held         held (pg3)       NOT TRUE replay goes on\n" +
-            0);
+        "         still-held         held (pg3)       NOT TRUE replay goes on\n");
     text_clear(&text);
     assert_int_equal(display_frame(&text, &fixture->cli.err, &fixture->arena, &view, 80, 2), 2);
 }

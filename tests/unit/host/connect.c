@@ -432,6 +432,17 @@ static void a_server_that_drops_connections_is_asked_again(void **state)
     server_run(server, "");
 }
 
+/* How often somebody was let in, as the log says. */
+static int logins(void)
+{
+    int count = 0;
+
+    for (const char *at = server_read(server, "log");
+         (at = strstr(at, "Accepted publickey")) != NULL; at++)
+        count++;
+    return count;
+}
+
 static void a_jump_host_is_reached_by_openssh(void **state)
 {
     (void)state;
@@ -440,10 +451,7 @@ static void a_jump_host_is_reached_by_openssh(void **state)
     assert_no_error(&arena, try_open());
 
     // Once for the jump, once for the host behind it.
-    const char *log = strstr(server_read(server, "log"), "Accepted publickey");
-
-    assert_non_null(log);
-    assert_text_contains(log + 1, "Accepted publickey");
+    assert_int_equal(logins(), 2);
 }
 
 static void a_jump_host_that_is_not_known_is_refused(void **state)

@@ -182,11 +182,11 @@ static void a_file_of_more_than_four_mebibytes_is_refused(void **state)
 static void bytes_are_replaced_and_owner_and_mode_stay(void **state)
 {
     const char *path = make("replaced", "old\n", 0640);
-    struct host_file_change change = change_of(path, "old\n", "it's 100% \\new\\\n");
+    struct host_file_change change = change_of(path, "old\n", "-it's 100% \\new\\\n");
 
     (void)state;
     assert_no_error(&arena, host_file_replace(host, &arena, &change));
-    assert_file(path, "it's 100% \\new\\\n", user, 0640);
+    assert_file(path, "-it's 100% \\new\\\n", user, 0640);
     assert_no_leftovers();
 }
 

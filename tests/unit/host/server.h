@@ -130,12 +130,20 @@ static inline void server_run(struct server *server, const char *more)
 
     server_write(server, "sshd_config", config, 0600);
 
-    const char *arguments[] = {
-        "/usr/sbin/sshd",           "-D", "-f", server_path(server, "sshd_config"), "-E",
-        server_path(server, "log"), NULL};
+    // It must not outlive a test that crashes.
+    const char *arguments[] = {"setpriv",
+                               "--pdeathsig",
+                               "TERM",
+                               "/usr/sbin/sshd",
+                               "-D",
+                               "-f",
+                               server_path(server, "sshd_config"),
+                               "-E",
+                               server_path(server, "log"),
+                               NULL};
 
     assert_int_equal(
-        posix_spawn(&server->pid, arguments[0], NULL, NULL, (char *const *)arguments, environ), 0);
+        posix_spawnp(&server->pid, arguments[0], NULL, NULL, (char *const *)arguments, environ), 0);
     for (int tries = 0; !port_answers(server->port); tries++) {
         assert_true(tries < 500);
         poll(NULL, 0, 10);

@@ -167,6 +167,8 @@ static void standard_input_is_empty_or_what_is_given(void **state)
     assert_int_equal(result.out.length, sizeof every);
     assert_memory_equal(result.out.bytes, every, sizeof every);
     shell_result_release(&result);
+    assert_run((struct shell_request){.script = "cat", .input = "-n %d", .input_length = 5}, 0,
+               "-n %d", "");
     // What a script does not read goes nowhere, above all not to the shell.
     assert_run(
         (struct shell_request){.script = "exit 3", .input = "touch /tmp/x\n", .input_length = 13},

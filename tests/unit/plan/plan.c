@@ -185,19 +185,20 @@ static void a_variable_must_have_a_value_of_its_type(void **state)
                                     "  count: {type: integer, default: many}\n"
                                     "  pw: {type: secret, default: hunter2}\n"
                                     "  rebuild: {type: [rewind, wipe], default: rewind}\n"
+                                    "  size: {type: size, default: {file: a}}\n"
                                     "deploy: []\n"),
         "-:0:0 \"64mb\" does not fit variable \"wal\" of type size | A size is digits and B, kB, "
-        "MB, GB "
-        "or TB, such as 64MB.\n"
+        "MB, GB or TB, such as 64MB.\n"
         "-:0:0 \"wpie\" is not one of the choices of variable \"rebuild\" | It must be rewind or "
         "wipe.\n"
         "-:0:0 the plan has no variable \"walz\" | did you mean \"wal\"?\n"
         "-:0:0 \"novalue\" is not NAME=VALUE | Write --set NAME=VALUE.\n"
         "5:35 \"many\" does not fit variable \"count\" of type integer | An integer is decimal "
-        "digits, "
-        "such as 8 or -1.\n"
+        "digits, such as 8 or -1.\n"
         "6:31 variable \"pw\" is a secret, and this is no reference to one | A secret is a "
-        "reference: file:PATH, env:NAME or command:COMMAND.\n");
+        "reference: file:PATH, env:NAME or command:COMMAND.\n"
+        "8:31 variable \"size\" is of type size, not secret | Only a secret is given by "
+        "reference.\n");
     assert_null(planned.plan);
 }
 
