@@ -9,6 +9,7 @@
 
 enum {
     FIRST_LOOK_MS = 15000, /* for a guard's first look: its connection has to be made */
+    VERDICT_MS = 1500,     /* for the guards that tell whether the mark can still be reached */
 };
 
 /* A guard on one of its hosts. */
@@ -16,7 +17,7 @@ struct slot {
     const struct guard *guard;
     const struct host_settings *target;
     bool is_in_force, is_known, is_true;
-    int64_t due_ms;
+    int64_t due_ms, looked_ms;
     char words[160];
 };
 
@@ -38,6 +39,8 @@ struct guards {
     bool is_stopping;
     struct arena arena; /* of the failure */
     struct error *failure;
+    struct error *loss; /* of a guard with `until`: what it guards is lost for rollback too */
+    int64_t failed_ms;
     pthread_mutex_t lock;
     pthread_cond_t changed;
 };
@@ -131,6 +134,22 @@ static bool look_at(struct run *run, const struct guard *guard, const struct hos
     return task.look == LOOK_ALREADY;
 }
 
+/* The first failure stops what runs. Called locked. */
+static void slot_fails(struct guards *guards, const struct slot *slot)
+{
+    struct error *error = NULL;
+
+    if (guards->failure == NULL || (guards->loss == NULL && slot->guard->until != NULL))
+        error = guard_error(&guards->arena, slot->guard, slot->target, slot->words);
+    if (guards->failure == NULL) {
+        guards->failure = error;
+        guards->failed_ms = clock_ms();
+        (void)eventfd_write(guards->run->stop_fd, 1);
+    }
+    if (guards->loss == NULL && slot->guard->until != NULL)
+        guards->loss = error;
+}
+
 static void slot_tell(struct guards *guards, struct slot *slot, bool is_true, const char *words)
 {
     (void)pthread_mutex_lock(&guards->lock);
@@ -139,10 +158,9 @@ static void slot_tell(struct guards *guards, struct slot *slot, bool is_true, co
         slot->is_known = true;
         slot->is_true = is_true;
         (void)memcpy(slot->words, words, sizeof slot->words);
-        if (!is_true && !slot->guard->show_only && guards->failure == NULL) {
-            guards->failure = guard_error(&guards->arena, slot->guard, slot->target, words);
-            (void)eventfd_write(guards->run->stop_fd, 1);
-        }
+        slot->looked_ms = clock_ms();
+        if (!is_true && !slot->guard->show_only)
+            slot_fails(guards, slot);
     }
     slot->due_ms = clock_ms() + slot->guard->every_ms;
     (void)pthread_cond_broadcast(&guards->changed);
@@ -306,6 +324,37 @@ struct error *guards_update(struct run *run, enum phase phase, const struct step
                           FIRST_LOOK_MS / 1000);
     (void)pthread_mutex_unlock(&guards->lock);
     return error;
+}
+
+/* Some guard with `until` has not been looked at since the failure. Called locked. */
+static bool is_undecided(const struct guards *guards)
+{
+    for (size_t at = 0; at < guards->slot_count; at++) {
+        const struct slot *slot = &guards->slots[at];
+
+        if (slot->is_in_force && slot->guard->until != NULL && slot->looked_ms < guards->failed_ms)
+            return true;
+    }
+    return false;
+}
+
+const struct error *guards_verdict(struct guards *guards)
+{
+    (void)pthread_mutex_lock(&guards->lock);
+    if (guards->failure != NULL) {
+        int64_t deadline_ms = clock_ms() + VERDICT_MS;
+
+        for (size_t at = 0; at < guards->slot_count; at++)
+            guards->slots[at].due_ms = 0;
+        (void)pthread_cond_broadcast(&guards->changed);
+        while (guards->loss == NULL && is_undecided(guards) && clock_ms() < deadline_ms)
+            wait_locked(guards, 50);
+    }
+
+    const struct error *verdict = guards->loss == NULL ? guards->failure : guards->loss;
+
+    (void)pthread_mutex_unlock(&guards->lock);
+    return verdict;
 }
 
 const struct error *guards_failed(struct guards *guards)

@@ -35,6 +35,12 @@ const struct error *guards_failed(struct guards *guards);
 /* Looks once at all guards in force, and puts them into VIEW. */
 void guards_sample(struct run *run, enum phase phase, struct run_view *view);
 
+/*
+ * Why the run is stopped, or NULL: a guard that tells that the hold is lost (one with `until`) says
+ * more than the one that noticed first, and is waited for a moment.
+ */
+const struct error *guards_verdict(struct guards *guards);
+
 void guards_view(struct guards *guards, struct arena *arena, struct run_view *view);
 void guards_stop(struct guards *guards); /* joins; NULL is fine */
 

@@ -94,7 +94,7 @@ static struct error *pass_gate(struct run *run, const struct step *step)
 /* What stops a run between two batches. */
 static struct error *check_stop(struct run *run)
 {
-    const struct error *guard = run->guards == NULL ? NULL : guards_failed(run->guards);
+    const struct error *guard = run->guards == NULL ? NULL : guards_verdict(run->guards);
 
     if (guard != NULL)
         return error_copy(run->arena, guard);

@@ -343,9 +343,10 @@ struct error *step_run(struct run *run, const struct step *step,
         error = batch_tries(&batch);
 
     // A guard that failed is why whatever ran was stopped.
-    const struct error *guard = run->guards == NULL ? NULL : guards_failed(run->guards);
+    const struct error *guard =
+        run->guards == NULL || error == NULL ? NULL : guards_verdict(run->guards);
 
-    if (error != NULL && error->kind == ERROR_STOPPED && guard != NULL)
+    if (error != NULL && guard != NULL)
         return error_copy(run->arena, guard);
     return error;
 }

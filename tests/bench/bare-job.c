@@ -8,7 +8,6 @@
 #include "host/wrapper.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,7 +42,7 @@ static void job(ssh_session session, int number)
     bare_command(session, "exec sudo -n -H -u postgres /bin/sh", body.bytes, output, sizeof output);
     if (strcmp(output, "done 0\n") != 0) {
         fprintf(stderr, "bare-job: the wrapper said: %s", output);
-        exit(1);
+        _exit(1);
     }
 }
 

@@ -16,6 +16,7 @@ enum { HOSTS_MOST = 16 };
 static struct {
     const char *key, *known_hosts;
     int count;
+    const void *first; /* the host whose thread writes the journal */
     void (*step)(ssh_session session, int number);
     pthread_barrier_t barrier;
     int journal;
@@ -24,7 +25,7 @@ static struct {
 static void fail(const char *what, const char *why)
 {
     fprintf(stderr, "bare: %s: %s\n", what, why);
-    exit(1);
+    _exit(1);
 }
 
 /*
@@ -53,7 +54,7 @@ static int settled(ssh_session session, int result, const char *what)
     return 1;
 }
 
-static ssh_session login(const char *address)
+static ssh_session log_in(const char *address)
 {
     const int off = 0, on = 1;
     ssh_session session = ssh_new();
@@ -137,15 +138,16 @@ void bare_command(ssh_session session, const char *command, const char *input, c
 
 static void *host_main(void *address)
 {
-    ssh_session session = login(address);
+    ssh_session session = log_in(address);
 
     for (int number = 0; number < setup.count; number++) {
         setup.step(session, number);
-        if (pthread_barrier_wait(&setup.barrier) == PTHREAD_BARRIER_SERIAL_THREAD &&
+        (void)pthread_barrier_wait(&setup.barrier);
+        if (address == setup.first &&
             (dprintf(setup.journal, "{\"step\": %d, \"state\": \"done\"}\n", number) < 0 ||
              fdatasync(setup.journal) != 0))
             fail("journal", "could not write");
-        pthread_barrier_wait(&setup.barrier);
+        (void)pthread_barrier_wait(&setup.barrier);
     }
     ssh_disconnect(session);
     ssh_free(session);
@@ -165,6 +167,7 @@ int bare_main(const char *program, int argc, char **argv,
     setup.key = argv[1];
     setup.known_hosts = argv[2];
     setup.count = (int)strtol(argv[4], NULL, 10);
+    setup.first = argv[5];
     setup.step = step;
     setup.journal = open(argv[3], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (setup.journal < 0 || pthread_barrier_init(&setup.barrier, NULL, (unsigned)hosts) != 0)

@@ -11,7 +11,9 @@
 #include <libssh/libssh.h>
 #include <stddef.h>
 
-/* PROGRAM KEY KNOWN_HOSTS JOURNAL COUNT HOST...; STEP runs one command and returns when it ended.
+/*
+ * The command line is PROGRAM KEY KNOWN_HOSTS JOURNAL COUNT HOST...; STEP runs one command and
+ * returns when that has ended.
  */
 int bare_main(const char *program, int argc, char **argv,
               void (*step)(ssh_session session, int number));

@@ -90,13 +90,14 @@ streaming() {
 }
 
 rollback() {
-    local began
+    local began job
     began=${EPOCHREALTIME/./}
     on $held sudo -u postgres cp -p $data/postmaster.opts $data/../postmaster.opts
     fence $held
     fence $replica &
+    job=$!
     fence $leader
-    wait
+    wait $job
     on $held "sudo -u postgres sh -c 'cp -p $data/postgresql.auto.conf $data/../auto.conf &&
         printf \"%s\n\" \"recovery_target_name = '\''by_hand'\''\" \"recovery_target_timeline = '\''1'\''\" \
             \"recovery_target_action = '\''pause'\''\" \"restore_command = '\''cp ../wal_archive/%f %p'\''\" \

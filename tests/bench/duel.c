@@ -6,6 +6,7 @@
  *   duel LOG COUNT COMMAND... -- COMMAND...        one command alone: nothing after the --
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { COUNT_MOST = 10000 };
+
 struct side {
     char **command;
-    long *times_us;
+    long times_us[COUNT_MOST];
     long resident_kib;
 };
 
@@ -28,7 +31,7 @@ static long now_us(void)
     return now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void run(struct side *side, int number, const char *log)
+static bool run(struct side *side, int number, const char *log)
 {
     struct rusage usage;
     int status, fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -41,17 +44,16 @@ static void run(struct side *side, int number, const char *log)
         execvp(side->command[0], side->command);
         _exit(127);
     }
+    (void)close(fd);
     if (child < 0 || wait4(child, &status, 0, &usage) != child)
-        exit(2);
+        return false;
     side->times_us[number] = now_us() - began_us;
     if (usage.ru_maxrss > side->resident_kib)
         side->resident_kib = usage.ru_maxrss;
-    (void)close(fd);
-    if (status != 0) {
+    if (status != 0)
         fprintf(stderr, "duel: \"%s\" failed (wait status %#x), see %s\n", side->command[0],
                 (unsigned)status, log);
-        exit(1);
-    }
+    return status == 0;
 }
 
 static int longer(const void *left, const void *right)
@@ -61,7 +63,7 @@ static int longer(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-static void print(const struct side *side, int count)
+static void print(struct side *side, int count)
 {
     if (*side->command == NULL)
         return;
@@ -72,25 +74,22 @@ static void print(const struct side *side, int count)
 
 int main(int argc, char **argv)
 {
-    struct side sides[2] = {0};
+    static struct side sides[2];
     int count = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 0, at = 3;
 
     while (at < argc && strcmp(argv[at], "--") != 0)
         at++;
-    if (count < 1 || at >= argc) {
+    if (count < 1 || count > COUNT_MOST || at >= argc) {
         fprintf(stderr, "usage: duel LOG COUNT COMMAND... -- [COMMAND...]\n");
         return 2;
     }
     argv[at] = NULL;
     sides[0].command = argv + 3;
     sides[1].command = argv + at + 1;
-    for (int side = 0; side < 2; side++)
-        if ((sides[side].times_us = calloc((size_t)count, sizeof(long))) == NULL)
-            return 2;
     for (int number = 0; number < count; number++)
         for (int side = 0; side < 2; side++)
-            if (*sides[side].command != NULL)
-                run(&sides[side], number, argv[1]);
+            if (*sides[side].command != NULL && !run(&sides[side], number, argv[1]))
+                return 1;
     print(&sides[0], count);
     print(&sides[1], count);
     return 0;
