@@ -11,6 +11,8 @@
 
 #include "base/arena.h"
 
+#include <stdbool.h>
+
 /* What an error means for the program's exit status (DESIGN: exit codes). */
 enum error_kind {
     ERROR_FAILED = 1,       /* a step or command failed */
@@ -30,7 +32,8 @@ enum error_kind {
 struct place {
     const char *file; /* NULL: nowhere in particular */
     int line, column;
-    int length; /* bytes to underline; 0 counts as 1 */
+    int length;     /* bytes to underline; 0 counts as 1 */
+    bool is_secret; /* nobody may be shown what is underlined */
 };
 
 struct error {

@@ -173,7 +173,9 @@ bool excerpt_append(struct text *text, struct report *report, const struct place
             from = column;
         if (offset >= place_end && to < 0)
             to = column;
-        column += append_character(text, bytes + offset, size, column);
+        column += place->is_secret && offset >= at && offset < place_end
+                      ? append_character(text, "*", 1, column)
+                      : append_character(text, bytes + offset, size, column);
         offset += size;
     }
     if (from < 0)

@@ -10,6 +10,7 @@
  *   name      an identifier of ours                     step      the id of a step
  *   role      a role of the plan                        hosts     a role or a host
  *   variable  a variable of the plan                    value     the name of a saved value
+ *   secret    a map: a reference; a scalar in its place is never shown
  *   path, sql-path, shell-path    a local file
  *   versions  a server-version range; where it is a map's key, the node made for the visitor has
  *             the key as its text and the key's place

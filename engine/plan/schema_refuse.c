@@ -194,6 +194,8 @@ void refuse_value(const struct subject *subject)
 
     if (is_only_counted(subject))
         return;
+    // Whoever writes the password itself must not find it in a log of check as well.
+    place.is_secret = equal(schema->format, "secret");
     if (node->kind == NODE_NULL)
         refuse_nothing(subject);
     else if (node->kind != NODE_TEXT)

@@ -1,0 +1,451 @@
+#include "scripted.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+/* Steps that change something need no words about it here: the scripted action is asked. */
+#define STEP(id, hosts, more)                                                                      \
+    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
+
+static void what_is_already_so_is_not_applied(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ""));
+    script("look", "a", "already");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look a@pg1\n");
+    assert_journal("intent a #1 pg1\na@pg1 already\n");
+}
+
+static void what_was_applied_is_looked_at_until_it_is_so(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ""));
+    script("look", "a", "would unknown would already");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look a@pg1\napply a@pg1\nlook a@pg1\nlook a@pg1\nlook a@pg1\n");
+    assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg1")->state, STEP_DONE);
+}
+
+static void what_is_complete_and_proven_is_not_looked_at_again(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ""));
+    script("apply", "a", "done");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look a@pg1\napply a@pg1\n");
+}
+
+static void what_does_not_become_so_fails_at_the_timeout_and_may_have_happened(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ", timeout: 60ms"));
+    script("look", "a", "would");
+
+    const char *error = go(PHASE_DEPLOY);
+
+    assert_true(starts_with(error, "step \"a\" failed on leader (pg1): not so after 0 s"));
+    assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg1")->state, STEP_FAILED);
+    assert_true(ledger_may_have_happened(&scene.run.ledger, plan_find_step(scene.run.plan, "a")));
+}
+
+static void who_cannot_look_applies_nothing(void **state)
+{
+    static const char *const words[] = {"failed", "unknown", "failed/timeout"};
+    static const char *const errors[] = {
+        "step \"a\" failed on leader (pg1): look said failed",
+        "step \"a\" failed on leader (pg1): could not look",
+        "step \"a\" failed on leader (pg1): look said timeout",
+    };
+
+    for (size_t at = 0; at < ARRAY_COUNT(words); at++) {
+        begin("deploy:\n" STEP("a", "leader", ""));
+        script("look", "a", words[at]);
+
+        assert_string_equal(go(PHASE_DEPLOY), errors[at]);
+        assert_log("look a@pg1\n");
+        assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg1")->state, STEP_NOTHING);
+        assert_false(
+            ledger_may_have_happened(&scene.run.ledger, plan_find_step(scene.run.plan, "a")));
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+    begin("deploy: []\n");
+}
+
+static void a_host_that_cannot_be_reached_ends_the_step_and_nothing_more_begins(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", "") STEP("b", "leader", ""));
+    script("look", "a", "failed/unreachable");
+
+    struct error *error = phase_run(&scene.run, PHASE_DEPLOY);
+
+    assert_int_equal(error->kind, ERROR_UNREACHABLE);
+    assert_journal("intent a #1 pg1\n");
+    assert_null(run_sync(&scene.run));
+    assert_journal("intent a #1 pg1\na@pg1 unreachable: look said unreachable\n");
+    assert_log("look a@pg1\n");
+}
+
+static void unreachable_with_ask_is_in_doubt_for_the_command_and_names_resolve(void **state)
+{
+    (void)state;
+    begin("rollback:\n" STEP("a", "leader", ", if-unreachable: ask") "deploy: []\n");
+    script("look", "a", "failed/unreachable");
+
+    struct error *error = phase_run(&scene.run, PHASE_ROLLBACK);
+
+    assert_int_equal(error->kind, ERROR_IN_DOUBT);
+    assert_string_equal(error_text(&scene.arena, error),
+                        "step \"a\" failed on leader (pg1): look said unreachable");
+    assert_string_equal(error->hint, "Find out, then say so: holdback resolve r1 a@pg1 --as "
+                                     "done|not-done --why TEXT");
+    assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg1")->state, STEP_UNREACHABLE);
+}
+
+static void a_failure_is_told_before_another_hosts_being_stopped(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "[leader, held]", ""));
+    script("apply", "a@pg1", "nothing/stopped");
+    script("apply", "a@pg3", "maybe");
+
+    assert_string_equal(go(PHASE_DEPLOY), "step \"a\" failed on held (pg3): apply said maybe");
+}
+
+static const char *operations[3], *previous[3];
+
+static void note_operation(struct scene *of, const struct work *work)
+{
+    if (work->try <= 3) {
+        operations[work->try - 1] = arena_strdup(&of->arena, work->operation);
+        previous[work->try - 1] =
+            work->previous == NULL ? NULL : arena_strdup(&of->arena, work->previous);
+    }
+}
+
+static void a_retry_is_a_new_try_with_an_operation_of_its_own(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ", retry: {times: 2, delay: 1ms}"));
+    script("look", "a", "would");
+    script("apply", "a", "maybe nothing done");
+    scene.on_apply = note_operation;
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look a@pg1\napply a@pg1\nlook a@pg1\napply a@pg1 #2\nlook a@pg1\napply a@pg1 #3\n");
+    assert_null(run_sync(&scene.run));
+    assert_journal("intent a #1 pg1\na@pg1 failed: apply said maybe\n"
+                   "intent a #2 pg1\na@pg1 failed-left-nothing: apply said nothing\n"
+                   "intent a #3 pg1\na@pg1 done\n");
+    assert_string_not_equal(operations[0], operations[1]);
+    assert_null(previous[0]);
+    assert_string_equal(previous[1], operations[0]);
+    assert_string_equal(previous[2], operations[1]);
+}
+
+static void tries_end_after_as_many_as_the_plan_says(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ", retry: {times: 1, delay: 1ms}"));
+    script("look", "a", "would");
+    script("apply", "a", "maybe");
+
+    assert_string_equal(go(PHASE_DEPLOY), "step \"a\" failed on leader (pg1): apply said maybe");
+    assert_log("look a@pg1\napply a@pg1\nlook a@pg1\napply a@pg1 #2\n");
+}
+
+static void a_retry_is_for_the_hosts_that_failed_only(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "[leader, held]", ", retry: {times: 1, delay: 1ms}"));
+    script("apply", "a@pg3", "nothing look");
+    script("look", "a@pg3", "would would already");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_null(run_sync(&scene.run));
+
+    const char *journal = journal_on_disk(&scene.arena);
+
+    assert_true(starts_with(journal, "intent a #1 pg1 pg3\n"));
+    assert_non_null(strstr(journal, "\nintent a #2 pg3\na@pg3 done\n"));
+}
+
+static void a_job_that_goes_on_without_us_is_no_success_of_a_retry(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ", retry: {times: 3, delay: 1ms}")
+              STEP("b", "leader", ""));
+    script("apply", "a", "running/timeout");
+
+    assert_string_equal(go(PHASE_DEPLOY),
+                        "step \"a\" did not come to its end on leader (pg1): apply said timeout");
+    assert_log("look a@pg1\napply a@pg1\n");
+    assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg1")->state, STEP_RUNNING);
+}
+
+static void a_host_that_was_lost_in_its_try_is_no_success_of_another_hosts_retry(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "[leader, held]", ", retry: {times: 3, delay: 1ms}")
+              STEP("b", "leader", ""));
+    script("apply", "a@pg1", "maybe done");
+    script("look", "a@pg1", "would");
+    script("apply", "a@pg3", "maybe/unreachable");
+
+    assert_string_not_equal(go(PHASE_DEPLOY), "");
+    assert_null(strstr(text_string(&scene.log), "b@"));
+    assert_int_equal(ledger_status(&scene.run.ledger, "a", "pg3")->state, STEP_RUNNING);
+}
+
+static void nothing_is_tried_again_once_somebody_wants_to_stop(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ", retry: {times: 3, delay: 5s}"));
+    script("look", "a", "would");
+    script("apply", "a", "maybe");
+    (void)eventfd_write(scene.run.stop_fd, 1);
+
+    assert_string_equal(go(PHASE_DEPLOY), "step \"a\" failed on leader (pg1): apply said maybe");
+    assert_log("look a@pg1\napply a@pg1\n");
+}
+
+static void read_journal_now(struct scene *of, const struct work *work)
+{
+    if (equal(work->step->id, "b") || of->seen == NULL)
+        of->seen = journal_on_disk(&of->arena);
+}
+
+static void intent_is_on_disk_before_apply(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ""));
+    scene.on_apply = read_journal_now;
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scene.seen, "intent a #1 pg1\n");
+}
+
+static void the_outcomes_of_a_step_are_on_disk_before_the_next_apply(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", "") STEP("b", "leader", ""));
+    scene.on_apply = read_journal_now;
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scene.seen, "intent a #1 pg1\na@pg1 done\nintent b #1 pg1\n");
+}
+
+static void the_outcomes_of_a_batch_are_on_disk_before_the_next_hosts_apply(void **state)
+{
+    (void)state;
+    begin("deploy:\n  - {id: b, hosts: replicas, serial: 1, remote-shell: {run: x, creates: /x}}\n");
+    scene.on_apply = read_journal_now;
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scene.seen, "intent b #1 pg2\nb@pg2 done\nintent b #1 pg3\n");
+    assert_log("look b@pg2\napply b@pg2\nlook b@pg2\nlook b@pg3\napply b@pg3\nlook b@pg3\n");
+}
+
+static void a_journal_that_cannot_be_written_stops_the_run_before_apply(void **state)
+{
+    struct journal *full;
+    const struct record *first;
+
+    (void)state;
+    begin("deploy:\n" STEP("a", "leader", ""));
+    journal_close(scene.run.journal);
+    assert_null(journal_open(&scene.arena, scene.journal_path, &full, &first));
+    scene.run.journal = full;
+
+    // Every write to a full disk fails: here, to a file that may not grow.
+    struct rlimit old, none = {0};
+
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    none.rlim_max = old.rlim_max;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+
+    const char *error = go(PHASE_DEPLOY);
+
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_string_equal(error, arena_printf(&scene.arena,
+                                            "could not write journal \"%s\": File too large",
+                                            scene.journal_path));
+    assert_log("");
+    assert_string_equal(go(PHASE_DEPLOY), error);
+    assert_log("");
+}
+
+static void a_value_of_a_step_on_one_host_can_be_read_everywhere(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: leader, sql: {run: SELECT 1 AS xid, save: [xid]}}\n");
+    saves("a", "xid", "740");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scope_find(scene.run.scope, "pg3", "xid")->text, "740");
+    assert_null(run_sync(&scene.run));
+    die_and_begin_again();
+    assert_string_equal(scope_find(scene.run.scope, "pg2", "xid")->text, "740");
+}
+
+static void a_value_of_a_step_on_several_hosts_is_each_hosts_own(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: replicas, sql: {query: SELECT 1 AS lag, save: [lag]}}\n");
+    script("look", "a", "already");
+    saves("a@pg2", "lag", "2");
+    saves("a@pg3", "lag", "3");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scope_find(scene.run.scope, "pg2", "lag")->text, "2");
+    assert_string_equal(scope_find(scene.run.scope, "pg3", "lag")->text, "3");
+    assert_null(scope_find(scene.run.scope, "pg1", "lag"));
+    assert_null(run_sync(&scene.run));
+    die_and_begin_again();
+    assert_string_equal(scope_find(scene.run.scope, "pg3", "lag")->text, "3");
+    assert_null(scope_find(scene.run.scope, "pg1", "lag"));
+}
+
+static void a_value_that_is_saved_twice_in_a_try_is_the_newest(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: leader, sql: {run: SELECT 1 AS xid, save: [xid]}}\n");
+    saves("a", "xid", "1");
+    saves("a", "xid", "2");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_string_equal(scope_find(scene.run.scope, NULL, "xid")->text, "2");
+    assert_null(run_sync(&scene.run));
+    die_and_begin_again();
+    assert_string_equal(scope_find(scene.run.scope, NULL, "xid")->text, "2");
+}
+
+static void note_reference(struct scene *of, const struct work *work)
+{
+    of->seen = work->reference == NULL ? "none" : arena_strdup(&of->arena, work->reference);
+}
+
+static void restore_is_given_what_its_step_saved_on_this_host(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
+          "rollback:\n"
+          "  - {id: b, hosts: held, edit-conf: {file: /x, restore: a}}\n"
+          "  - {id: c, hosts: leader, edit-conf: {file: /x, restore: a}}\n");
+    saves("a@pg2", "before", "backup on pg2");
+    saves("a@pg3", "before", "backup on pg3");
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_null(run_sync(&scene.run));
+    die_and_begin_again();
+
+    scene.on_apply = note_reference;
+    script("apply", "c", "nothing");
+    assert_string_equal(go(PHASE_ROLLBACK),
+                        "step \"c\" failed on leader (pg1): apply said nothing");
+    assert_string_equal(scene.seen, "none");
+    script("apply", "b", "done");
+    scene.applied_count = 0;
+    assert_int_equal(ledger_status(&scene.run.ledger, "b", "pg3")->state, STEP_DONE);
+}
+
+static void note_reference_of_b(struct scene *of, const struct work *work)
+{
+    if (equal(work->step->id, "b"))
+        note_reference(of, work);
+}
+
+static void restore_finds_its_reference_after_a_crash(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
+          "rollback:\n"
+          "  - {id: b, hosts: held, edit-conf: {file: /x, restore: a}}\n");
+    saves("a@pg2", "before", "backup on pg2");
+    saves("a@pg3", "before", "backup on pg3");
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_null(run_sync(&scene.run));
+    die_and_begin_again();
+
+    scene.on_apply = note_reference_of_b;
+    assert_string_equal(go(PHASE_ROLLBACK), "");
+    assert_string_equal(scene.seen, "backup on pg3");
+}
+
+static void a_wait_looks_until_it_is_true_and_applies_nothing(void **state)
+{
+    (void)state;
+    begin("deploy:\n  - {id: a, hosts: leader, wait-until: {port: 1}}\n");
+    script("look", "a", "would unknown already");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look a@pg1\nlook a@pg1\nlook a@pg1\n");
+}
+
+static void a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says(void **state)
+{
+    (void)state;
+    begin("deploy:\n"
+          "  - {id: a, hosts: leader, timeout: 5s, wait-until: {port: 1, every: 1ms, stable-for: "
+          "60ms}}\n");
+    script("look", "a", "already would already");
+
+    int64_t began_ms = clock_ms();
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_true(clock_ms() - began_ms >= 60);
+    assert_true(starts_with(text_string(&scene.log), "look a@pg1\nlook a@pg1\nlook a@pg1\n"));
+}
+
+static void a_step_on_a_role_without_hosts_does_nothing(void **state)
+{
+    (void)state;
+    begin("deploy:\n" STEP("a", "nobody", "") STEP("b", "leader", ""));
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look b@pg1\napply b@pg1\nlook b@pg1\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(what_is_already_so_is_not_applied),
+        SCENE_TEST(what_was_applied_is_looked_at_until_it_is_so),
+        SCENE_TEST(what_is_complete_and_proven_is_not_looked_at_again),
+        SCENE_TEST(what_does_not_become_so_fails_at_the_timeout_and_may_have_happened),
+        SCENE_TEST(who_cannot_look_applies_nothing),
+        SCENE_TEST(a_host_that_cannot_be_reached_ends_the_step_and_nothing_more_begins),
+        SCENE_TEST(unreachable_with_ask_is_in_doubt_for_the_command_and_names_resolve),
+        SCENE_TEST(a_failure_is_told_before_another_hosts_being_stopped),
+        SCENE_TEST(a_retry_is_a_new_try_with_an_operation_of_its_own),
+        SCENE_TEST(tries_end_after_as_many_as_the_plan_says),
+        SCENE_TEST(a_retry_is_for_the_hosts_that_failed_only),
+        SCENE_TEST(a_job_that_goes_on_without_us_is_no_success_of_a_retry),
+        SCENE_TEST(a_host_that_was_lost_in_its_try_is_no_success_of_another_hosts_retry),
+        SCENE_TEST(nothing_is_tried_again_once_somebody_wants_to_stop),
+        SCENE_TEST(intent_is_on_disk_before_apply),
+        SCENE_TEST(the_outcomes_of_a_step_are_on_disk_before_the_next_apply),
+        SCENE_TEST(the_outcomes_of_a_batch_are_on_disk_before_the_next_hosts_apply),
+        SCENE_TEST(a_journal_that_cannot_be_written_stops_the_run_before_apply),
+        SCENE_TEST(a_value_of_a_step_on_one_host_can_be_read_everywhere),
+        SCENE_TEST(a_value_of_a_step_on_several_hosts_is_each_hosts_own),
+        SCENE_TEST(a_value_that_is_saved_twice_in_a_try_is_the_newest),
+        SCENE_TEST(restore_is_given_what_its_step_saved_on_this_host),
+        SCENE_TEST(restore_finds_its_reference_after_a_crash),
+        SCENE_TEST(a_wait_looks_until_it_is_true_and_applies_nothing),
+        SCENE_TEST(a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says),
+        SCENE_TEST(a_step_on_a_role_without_hosts_does_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
