@@ -96,6 +96,16 @@ static const struct place *find_place(const struct error *error)
     return place;
 }
 
+/* Whoever adds words to an error may have repeated its hint. */
+static bool is_told_above(const struct error *error, const struct error *last)
+{
+    for (; error != last; error = error->cause) {
+        if (equal(error->hint, last->hint))
+            return true;
+    }
+    return false;
+}
+
 void report_error(struct text *text, struct report *report, const struct error *error)
 {
     const struct place *place = find_place(error);
@@ -115,7 +125,7 @@ void report_error(struct text *text, struct report *report, const struct error *
             first_hint = NULL;
     }
     for (const struct error *at = error; at != NULL; at = at->cause) {
-        if (at->hint != NULL && at->hint != first_hint)
+        if (at->hint != NULL && at->hint != first_hint && !is_told_above(error, at))
             append_hint(text, report, at->hint);
     }
 }

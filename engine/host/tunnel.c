@@ -125,7 +125,9 @@ static bool is_abandoned(const struct tunnel *tunnel)
 {
     struct pollfd poller = {.fd = tunnel->fd};
 
-    return tunnel->is_local_ended && poll(&poller, 1, 0) > 0 && (poller.revents & POLLHUP) != 0;
+    // A stream that the server has closed takes nothing more, so the local end is never read again.
+    return (tunnel->is_local_ended || tunnel->is_remote_ended) && poll(&poller, 1, 0) > 0 &&
+           (poller.revents & POLLHUP) != 0;
 }
 
 void tunnels_move(struct host *host)

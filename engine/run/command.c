@@ -43,17 +43,25 @@ static bool may_have_begun_irreversible(const struct run *run, const char **id)
  */
 static bool rollback_needs_mark(const struct run *run)
 {
+    bool is_let_go = false, is_unconditional = false;
+
     for (const struct step *step = run->plan->phases[PHASE_ROLLBACK]; step != NULL;
          step = step->next) {
         bool holds = false, lets_go = false;
 
         for (size_t at = 0; at < step->when_count; at++)
             lets_go |= step->when[at].kind == WHEN_DID_NOT_HAPPEN;
-        if (!lets_go && when_holds(run, step->when, step->when_count, step, &holds, NULL) == NULL &&
-            holds && step->when_count > 0)
+        if (when_holds(run, step->when, step->when_count, step, &holds, NULL) != NULL || !holds)
+            continue;
+        if (lets_go)
+            is_let_go = true;
+        else if (step->when_count > 0)
             return true;
+        else
+            is_unconditional = true;
     }
-    return false;
+    // What runs in any case is part of a letting go too.
+    return is_unconditional && !is_let_go;
 }
 
 struct error *rollback_go(struct run *run)

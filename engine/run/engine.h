@@ -11,6 +11,7 @@
 #include "run/ledger.h"
 
 #include <pthread.h>
+#include <time.h>
 
 struct run {
     struct arena *arena;
@@ -82,6 +83,10 @@ struct worker *workers_new(struct run *run, const struct host_settings *const *h
                            void (*function)(struct worker *));
 void workers_release(struct worker *workers, size_t count);
 void worker_watch(struct worker *worker, const char *words);
+
+/* For pthread_cond_clockwait: a clock that is set back must not let a guard or a stop wait. */
+struct timespec time_after(int64_t wait_ms);
+
 size_t run_host_index(const struct run *run, const struct host_settings *host);
 
 /* ---- prepare.c: what must be known before the first step ---- */

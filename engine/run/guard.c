@@ -83,7 +83,10 @@ bool guard_is_in_force(const struct run *run, const struct guard *guard, enum ph
         guard->until == NULL ? NULL : plan_find_step(run->plan, guard->until);
     bool holds = false;
 
-    if (run->ledger.summary.state == RUN_ROLLING_BACK || is_waived(run, guard->step.id))
+    if (run->ledger.summary.state == RUN_ROLLING_BACK)
+        return false;
+    // Who waived a lost hold may keep the deployment, but not go back to a mark that is gone.
+    if (is_waived(run, guard->step.id) && phase != PHASE_ROLLBACK)
         return false;
     if (until == NULL && phase != PHASE_DEPLOY)
         return false;
@@ -188,16 +191,9 @@ static struct slot *slot_due(const struct watcher *watcher, int64_t *wait_ms)
 
 static void wait_locked(struct guards *guards, int64_t wait_ms)
 {
-    struct timespec until;
+    struct timespec until = time_after(wait_ms);
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (wait_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
-    (void)pthread_cond_timedwait(&guards->changed, &guards->lock, &until);
+    (void)pthread_cond_clockwait(&guards->changed, &guards->lock, CLOCK_MONOTONIC, &until);
 }
 
 static void *watcher_main(void *argument)
@@ -279,10 +275,13 @@ static void watchers_begin(struct guards *guards)
     }
 }
 
+/* What is only shown is not waited for. */
 static bool all_known(const struct guards *guards)
 {
     for (size_t at = 0; at < guards->slot_count; at++) {
-        if (guards->slots[at].is_in_force && !guards->slots[at].is_known)
+        const struct slot *slot = &guards->slots[at];
+
+        if (slot->is_in_force && !slot->is_known && !slot->guard->show_only)
             return false;
     }
     return true;

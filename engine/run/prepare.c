@@ -232,10 +232,9 @@ static void ask_controldata(struct worker *worker, struct host_identity *identit
     size_t digits = strspn(out, "0123456789");
 
     if (digits > 0)
-        identity->system_identifier = arena_copy(worker->run->arena, out, digits);
+        identity->system_identifier = arena_copy(&worker->arena, out, digits);
 }
 
-/* The run's arena belongs to the main thread: workers hand over what they found in their own. */
 /* The folder is made only where a text of the plan asks for it. */
 static bool plan_names_folder(const struct plan *plan)
 {
@@ -248,6 +247,7 @@ static bool plan_names_folder(const struct plan *plan)
     return false;
 }
 
+/* The run's arena belongs to the main thread: workers hand over what they found in their own. */
 static void identity_worker(struct worker *worker)
 {
     struct host_identity *identity = arena_alloc(&worker->arena, sizeof *identity);

@@ -42,7 +42,9 @@ const char *json_text(struct arena *arena, const char *text)
 
 int run_interrupted(const struct run *run)
 {
-    return run->options->interrupted == NULL ? 0 : *run->options->interrupted;
+    const volatile int *interrupted = run->options->interrupted;
+
+    return interrupted == NULL ? 0 : __atomic_load_n(interrupted, __ATOMIC_SEQ_CST);
 }
 
 struct error *run_interrupted_error(const struct run *run)

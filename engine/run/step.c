@@ -5,6 +5,10 @@
 #include <inttypes.h>
 #include <poll.h>
 
+enum {
+    REST_MS = 100, /* so often a first interrupt is looked for */
+};
+
 /* A batch of hosts on which one step runs. */
 struct batch {
     struct run *run;
@@ -262,6 +266,7 @@ static void batch_settle(struct batch *batch)
              tasks[at].state == STEP_IN_DOUBT))
             batch_fail(batch, batch_error(batch, &workers[at], tasks[at].state));
     }
+    tasks_show(batch, workers, tasks, count);
     workers_release(workers, count);
     run->step = NULL;
 }
@@ -281,10 +286,31 @@ static struct error *still_in_doubt(struct batch *batch)
     return NULL;
 }
 
-static bool may_retry(const struct batch *batch, int tries)
+/* What may still go on by itself is for resume to settle: trying again would start it beside that. */
+static bool may_retry(const struct batch *batch, const struct host_settings **hosts, int tries)
 {
     return batch->first != NULL && batch->first->kind == ERROR_FAILED &&
-           tries <= batch->step->retry_times && run_interrupted(batch->run) == 0;
+           tries <= batch->step->retry_times && hosts_running(batch, true, hosts) == 0;
+}
+
+/* Waits before a further try; false: somebody wants to stop. */
+static bool rest_before_retry(const struct batch *batch)
+{
+    const struct run *run = batch->run;
+    const int64_t until_ms = clock_ms() + batch->step->retry_delay_ms;
+    struct pollfd stops[] = {{.fd = run->stop_fd, .events = POLLIN},
+                             {.fd = run->options->stop_fd, .events = POLLIN}};
+
+    for (;;) {
+        int64_t left_ms = until_ms - clock_ms();
+
+        left_ms = left_ms < 0 ? 0 : left_ms;
+        if (poll(stops, ARRAY_COUNT(stops), left_ms < REST_MS ? (int)left_ms : REST_MS) > 0 ||
+            run_interrupted(run) != 0)
+            return false;
+        if (clock_ms() >= until_ms)
+            return true;
+    }
 }
 
 /* Jobs that outlived their connection are attached to, not started. */
@@ -314,12 +340,10 @@ static struct error *batch_tries(struct batch *batch)
         if (error != NULL)
             return error;
         batch_try(batch, hosts, count, TASK_RUN, 0);
-        if (may_retry(batch, tries)) {
-            struct pollfd stop = {.fd = run->stop_fd, .events = POLLIN};
-
+        if (may_retry(batch, hosts, tries)) {
             event(run, batch->step, NULL, "retries", error_text(run->arena, batch->first));
-            batch->first = NULL;
-            (void)poll(&stop, 1, (int)batch->step->retry_delay_ms);
+            if (rest_before_retry(batch))
+                batch->first = NULL;
         }
     }
     return batch->first;

@@ -102,7 +102,15 @@ static bool rest(const struct work *work, int64_t every_ms, int64_t began_ms)
 
     if (every_ms == 0)
         every_ms = clock_ms() - began_ms > LATER_MS ? LOOK_EVERY_LATER_MS : LOOK_EVERY_MS;
-    return poll(&stop, 1, (int)every_ms) == 0;
+    // A signal that ends the wait early is none to stop.
+    return poll(&stop, 1, (int)every_ms) <= 0;
+}
+
+/* A host that does not answer is what a wait is for, unless a person wants to be asked. */
+static bool is_not_yet(const struct work *work, const struct error *error)
+{
+    return !step_has_effect(work->step) && error->kind == ERROR_UNREACHABLE &&
+           !work->step->ask_if_unreachable;
 }
 
 /*
@@ -116,12 +124,24 @@ static enum look look_until(struct work *work, struct worker *worker, struct err
     int64_t true_since_ms = -1;
 
     for (;;) {
+        const char *before = work->words;
+
         results_clear(work);
 
         enum look look = work->step->action->look(work, error);
         int64_t now_ms = clock_ms();
 
+        // What the deadline cut off in the middle says nothing: the look before it does.
+        if (look == LOOK_FAILED && now_ms >= work->deadline_ms && work->is_repeat &&
+            ((*error)->kind == ERROR_TIMEOUT || (*error)->kind == ERROR_FAILED)) {
+            look = LOOK_WOULD_CHANGE;
+            work->words = before;
+        }
         work->is_repeat = true;
+        if (look == LOOK_FAILED && is_not_yet(work, *error)) {
+            work->words = error_text(work->arena, *error);
+            look = LOOK_WOULD_CHANGE;
+        }
         if (look == LOOK_FAILED)
             return look;
         if (work->words != NULL)
@@ -253,6 +273,7 @@ void task_worker(struct worker *worker)
     if (error != NULL) {
         task->state = STEP_NOTHING;
         task->look = LOOK_FAILED;
+        task->settle = SETTLE_IN_DOUBT;
     } else if (task->kind == TASK_LOOK) {
         if (work.deadline_ms > clock_ms() + GUARD_TIMEOUT_MS)
             work.deadline_ms = clock_ms() + GUARD_TIMEOUT_MS;

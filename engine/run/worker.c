@@ -73,20 +73,28 @@ static bool all_finished(const struct worker *workers, size_t count)
     return true;
 }
 
-/* Waits for a worker's end or a tick; true when all have ended. */
-static bool crew_wait(const struct worker *workers, size_t count)
+struct timespec time_after(int64_t wait_ms)
 {
     struct timespec until;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += TICK_MS * 1000000L;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (wait_ms % 1000) * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
     }
+    return until;
+}
+
+/* Waits for a worker's end or a tick; true when all have ended. */
+static bool crew_wait(const struct worker *workers, size_t count)
+{
+    struct timespec until = time_after(TICK_MS);
+
     (void)pthread_mutex_lock(&crew_lock);
     if (!all_finished(workers, count))
-        (void)pthread_cond_timedwait(&crew_changed, &crew_lock, &until);
+        (void)pthread_cond_clockwait(&crew_changed, &crew_lock, CLOCK_MONOTONIC, &until);
 
     bool finished = all_finished(workers, count);
 

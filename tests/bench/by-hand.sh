@@ -4,7 +4,7 @@
 # and prints the milliseconds from its start until the held standby accepts writes as the leader.
 #
 #   by-hand.sh hold SQLFILE    hold pg3, mark, deploy
-#   by-hand.sh rollback        prints "writes-accepted N ms" and "redundancy N ms"
+#   by-hand.sh rollback        prints "writes-accepted N ms", "leads N ms" and "redundancy N ms"
 #   by-hand.sh close           ends the connections that it keeps open, before a reset
 #
 # HOLDBACK_TEST_CLUSTER names the cluster; run it inside `cluster.sh op`.
@@ -68,17 +68,16 @@ hold() {
 }
 
 fence() {
-    on "$1" "sudo systemctl stop patroni && sudo systemctl disable -q patroni &&
-        sudo mkdir -p /etc/systemd/system/patroni.service.d &&
+    on "$1" "sudo mkdir -p /etc/systemd/system/patroni.service.d &&
         printf '[Unit]\nConditionPathExists=/nonexistent\n' |
             sudo tee /etc/systemd/system/patroni.service.d/fence.conf >/dev/null &&
-        sudo systemctl daemon-reload &&
+        sudo systemctl daemon-reload && sudo systemctl stop patroni &&
         sudo -u postgres $bin/pg_ctl -D $data -m fast -w stop >/dev/null"
 }
 
 start_patroni() {
-    on "$1" "sudo rm /etc/systemd/system/patroni.service.d/fence.conf && sudo systemctl daemon-reload &&
-        sudo systemctl enable -q patroni && sudo systemctl start patroni"
+    on "$1" "sudo rm /etc/systemd/system/patroni.service.d/fence.conf &&
+        sudo systemctl daemon-reload && sudo systemctl start patroni"
 }
 
 leads() {
@@ -109,15 +108,16 @@ rollback() {
     query $held 'SELECT pg_wal_replay_resume()' >/dev/null
     until_true says $held 'SELECT pg_is_in_recovery()' f
     on $held "sudo -u postgres sh -c 'mv $data/../auto.conf $data/postgresql.auto.conf &&
-        sed -i \"s/, *\\\"pause\\\": *true//; s/\\\"pause\\\": *true, *//\" $data/patroni.dynamic.json'"
-    on $held "printf '%s\n' cluster-pgsql 'Yes I am aware' pg1 |
-        sudo patronictl -c /etc/patroni/config.yml remove cluster-pgsql" >/dev/null
-    on $held "sudo -u postgres sh -c 'mv $data/../postmaster.opts $data/postmaster.opts &&
+        mv $data/../postmaster.opts $data/postmaster.opts &&
         $bin/pg_ctl -D $data -l $data/../recovery.log -m fast -w restart >/dev/null'"
-    start_patroni $held
-    until_true leads
     until_true says $held 'SELECT pg_is_in_recovery()' f
     echo "writes-accepted $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
+    on $held "sudo -u postgres sh -c 'sed -i \"s/, *\\\"pause\\\": *true//; s/\\\"pause\\\": *true, *//\" $data/patroni.dynamic.json'"
+    on $held "printf '%s\n' cluster-pgsql 'Yes I am aware' pg1 |
+        sudo patronictl -c /etc/patroni/config.yml remove cluster-pgsql" >/dev/null
+    start_patroni $held
+    until_true leads
+    echo "leads $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
     start_patroni $replica
     start_patroni $leader
     until_true streaming

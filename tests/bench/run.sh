@@ -46,9 +46,8 @@ need_cluster() {
 
 # duel COUNT COMMAND... -- COMMAND...: sets a and b, each "MEDIAN SHORTEST LONGEST RESIDENT"
 duel() {
-    local count=$(($1 * runs)) lines
-    shift
-    mapfile -t lines < <(at_operator "$build/tests/bench/duel" "$work/log" "$count" "$@")
+    local lines
+    mapfile -t lines < <(at_operator "$build/tests/bench/duel" "$work/log" "$@")
     if [[ ${#lines[@]} -eq 0 ]]; then
         tail -n 30 "$work/log" >&2
         exit 1
@@ -92,13 +91,13 @@ memory_row() { # WHAT OURS_KIB MOST_MIB
 # --- without a cluster ---
 
 measure_version() {
-    duel 200 "$build/holdback" --version -- "$build/tests/bench/bare-version"
+    duel $((200 * runs)) "$build/holdback" --version -- "$build/tests/bench/bare-version"
     ratio_row 'start to exit of --version' "${a[0]}" bare-version "${b[0]}" 1.2
 }
 
 measure_check() {
     "$here/generate-plan.sh" 10000 >"$work/generated.yml"
-    duel 20 "$build/holdback" check "$work/generated.yml" -- "$build/tests/bench/bare-yaml" "$work/generated.yml"
+    duel $((20 * runs)) "$build/holdback" check "$work/generated.yml" -- "$build/tests/bench/bare-yaml" "$work/generated.yml"
     ratio_row 'check of 10,000 steps' "${a[0]}" bare-yaml "${b[0]}" 3
     memory_row 'check of 10,000 steps, memory' "${a[3]}" 48
 }
@@ -164,11 +163,11 @@ measure_look() {
     write_steps 'wait-until: {shell: "true"}' >"$work/look.yml"
     deploy "$work/look.yml"
     bare bare-ssh
-    duel 15 "${command[@]}" -- "${yardstick[@]}"
+    duel $((15 * runs)) "${command[@]}" -- "${yardstick[@]}"
     ratio_row '20 looks on 3 hosts, cold' "${a[0]}" bare-ssh "${b[0]}" 1.2
     memory_row 'resident memory of that deploy' "${a[3]}" 24
     write_ansible
-    duel 5 "${command[@]}" -- bash "$work/ansible.sh"
+    duel $((5 * runs)) "${command[@]}" -- bash "$work/ansible.sh"
     close_ansible
     ours=$(awk -v a="${a[0]}" -v b="${b[0]}" 'BEGIN { printf "%.3f", a / b }')
     row 'the same against ansible' "$(milliseconds "${a[0]}")" "ansible $(milliseconds "${b[0]}")" "$ours" \
@@ -181,7 +180,7 @@ measure_job() {
     write_steps 'remote-shell: {run: "true"}, if-interrupted: repeat' >"$work/job.yml"
     deploy "$work/job.yml"
     bare bare-job
-    duel 9 "${command[@]}" -- "${yardstick[@]}"
+    duel $((9 * runs)) "${command[@]}" -- "${yardstick[@]}"
     ratio_row '20 remote-shell steps on 3 hosts, cold' "${a[0]}" bare-job "${b[0]}" 1.2
     memory_row 'resident memory of that deploy' "${a[3]}" 24
 }
@@ -205,7 +204,7 @@ END
     deploy "$work/edit.yml"
     rm -rf "$work/journal"
     # shellcheck disable=SC2016 # for the inner shell
-    duel 20 sh -c 'echo $$ >"$1"; shift; exec "$@" --set value=$$' sh "$work/value" "${command[@]}" -- \
+    duel $((20 * runs)) sh -c 'echo $$ >"$1"; shift; exec "$@" --set value=$$' sh "$work/value" "${command[@]}" -- \
         sh -c 'read -r value <"$1"; shift; exec "$@" --set value="$value"' sh "$work/value" "${command[@]}"
     limit_row 'one edit of 800 lines on 3 hosts, the step' "$(step_times "done" | median)" 100000
     limit_row 'the same again, nothing to change' "$(step_times already | median)" 100000

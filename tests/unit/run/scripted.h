@@ -159,6 +159,8 @@ static inline const char *play(const char *call, const struct work *work)
 
     if (word == NULL && equal(call, "apply"))
         word = "look";
+    if (word == NULL && equal(call, "settle"))
+        word = was_applied(work) ? "done" : "not-done";
     if (word == NULL)
         word = was_applied(work) ? "already" : "would";
     if (equal(call, "apply"))
@@ -422,11 +424,13 @@ static inline void die_and_begin_again(void)
     prepare_scope(&scene.run);
 }
 
-/* Runs a phase, and returns what it says: "" or the error with its causes. */
+/* Runs a phase as commands do, and returns what it says: "" or the error with its causes. */
 static inline const char *go(enum phase phase)
 {
     struct error *error = phase_run(&scene.run, phase);
+    struct error *failed = run_sync(&scene.run);
 
+    error = error == NULL ? failed : error;
     return error == NULL ? "" : error_text(&scene.arena, error);
 }
 

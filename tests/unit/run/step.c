@@ -277,8 +277,7 @@ static void a_journal_that_cannot_be_written_stops_the_run_before_apply(void **s
                                             "could not write journal \"%s\": File too large",
                                             scene.journal_path));
     assert_log("");
-    assert_string_equal(go(PHASE_DEPLOY), error);
-    assert_log("");
+    assert_non_null(run_sync(&scene.run));
 }
 
 static void a_value_of_a_step_on_one_host_can_be_read_everywhere(void **state)
@@ -334,28 +333,17 @@ static void note_reference(struct scene *of, const struct work *work)
     of->seen = work->reference == NULL ? "none" : arena_strdup(&of->arena, work->reference);
 }
 
-static void restore_is_given_what_its_step_saved_on_this_host(void **state)
+static void restore_without_a_reference_is_told_so(void **state)
 {
     (void)state;
     begin("deploy:\n"
           "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
           "rollback:\n"
-          "  - {id: b, hosts: held, edit-conf: {file: /x, restore: a}}\n"
-          "  - {id: c, hosts: leader, edit-conf: {file: /x, restore: a}}\n");
-    saves("a@pg2", "before", "backup on pg2");
-    saves("a@pg3", "before", "backup on pg3");
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_null(run_sync(&scene.run));
-    die_and_begin_again();
-
+          "  - {id: b, hosts: held, edit-conf: {restore: a}}\n");
     scene.on_apply = note_reference;
-    script("apply", "c", "nothing");
-    assert_string_equal(go(PHASE_ROLLBACK),
-                        "step \"c\" failed on leader (pg1): apply said nothing");
+
+    assert_string_equal(go(PHASE_ROLLBACK), "");
     assert_string_equal(scene.seen, "none");
-    script("apply", "b", "done");
-    scene.applied_count = 0;
-    assert_int_equal(ledger_status(&scene.run.ledger, "b", "pg3")->state, STEP_DONE);
 }
 
 static void note_reference_of_b(struct scene *of, const struct work *work)
@@ -364,13 +352,13 @@ static void note_reference_of_b(struct scene *of, const struct work *work)
         note_reference(of, work);
 }
 
-static void restore_finds_its_reference_after_a_crash(void **state)
+static void restore_is_given_what_its_step_saved_on_this_host(void **state)
 {
     (void)state;
     begin("deploy:\n"
           "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
           "rollback:\n"
-          "  - {id: b, hosts: held, edit-conf: {file: /x, restore: a}}\n");
+          "  - {id: b, hosts: held, edit-conf: {restore: a}}\n");
     saves("a@pg2", "before", "backup on pg2");
     saves("a@pg3", "before", "backup on pg3");
     assert_string_equal(go(PHASE_DEPLOY), "");
@@ -440,8 +428,8 @@ int main(void)
         SCENE_TEST(a_value_of_a_step_on_one_host_can_be_read_everywhere),
         SCENE_TEST(a_value_of_a_step_on_several_hosts_is_each_hosts_own),
         SCENE_TEST(a_value_that_is_saved_twice_in_a_try_is_the_newest),
+        SCENE_TEST(restore_without_a_reference_is_told_so),
         SCENE_TEST(restore_is_given_what_its_step_saved_on_this_host),
-        SCENE_TEST(restore_finds_its_reference_after_a_crash),
         SCENE_TEST(a_wait_looks_until_it_is_true_and_applies_nothing),
         SCENE_TEST(a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says),
         SCENE_TEST(a_step_on_a_role_without_hosts_does_nothing),

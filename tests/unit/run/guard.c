@@ -1,0 +1,464 @@
+#include "scripted.h"
+
+#define STEP(id, hosts, more)                                                                      \
+    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
+#define GUARD(id, hosts, more) "  - {id: " id ", hosts: " hosts ", every: 5ms, port: 1" more "}\n"
+
+/* Deploys as the command does; "" or what it says. */
+static const char *deploys(enum error_kind *kind)
+{
+    struct error *error = deploy_phase(&scene.run);
+
+    *kind = error == NULL ? 0 : error->kind;
+    return error == NULL ? "" : error_text(&scene.arena, error);
+}
+
+static bool is_logged(const char *call)
+{
+    return strstr(text_string(&scene.log), call) != NULL;
+}
+
+/* ---- which guards are in force ---- */
+
+static bool is_in_force(const char *id, enum phase phase, const char *next)
+{
+    for (const struct guard *guard = scene.run.plan->guards; guard != NULL; guard = guard->next) {
+        if (equal(guard->step.id, id))
+            return guard_is_in_force(&scene.run, guard, phase,
+                                     next == NULL ? NULL : plan_find_step(scene.run.plan, next));
+    }
+    return false;
+}
+
+static void happened(const char *step, const char *host, const char *result)
+{
+    run_record(&scene.run, "outcome", "\"step\":\"%s\",\"host\":%s,\"result\":\"%s\"", step,
+               json_text(&scene.arena, host), result);
+}
+
+static void without_from_and_until_a_guard_is_in_force_during_deploy_only(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", "") "deploy:\n" STEP("a", "leader", "") "commit:\n" STEP(
+        "b", "leader", ""));
+
+    assert_true(is_in_force("g", PHASE_DEPLOY, "a"));
+    assert_true(is_in_force("g", PHASE_DEPLOY, NULL));
+    assert_false(is_in_force("g", PHASE_COMMIT, "b"));
+    assert_false(is_in_force("g", PHASE_COMMIT, NULL));
+    assert_false(is_in_force("g", PHASE_ROLLBACK, NULL));
+}
+
+static void from_means_the_end_of_the_step_on_all_its_hosts(void **state)
+{
+    static const char *const over[] = {"done", "already", "resolved-done"};
+    static const char *const not_over[] = {"failed", "failed-left-nothing", "in-doubt",
+                                           "unreachable", "resolved-not-done"};
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", from: a") "deploy:\n" STEP("a", "replicas", ""));
+
+    assert_false(is_in_force("g", PHASE_DEPLOY, "a"));
+    happened("a", "pg2", "done");
+    assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+    for (size_t at = 0; at < ARRAY_COUNT(not_over); at++) {
+        happened("a", "pg3", not_over[at]);
+        assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+    }
+    for (size_t at = 0; at < ARRAY_COUNT(over); at++) {
+        happened("a", "pg3", over[at]);
+        assert_true(is_in_force("g", PHASE_DEPLOY, NULL));
+    }
+    run_record(&scene.run, "intent", "\"step\":\"a\",\"try\":2,\"hosts\":[\"pg3\"]");
+    assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+}
+
+static void from_a_group_means_the_end_of_all_its_steps(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", from: both") "deploy:\n"
+          "  - id: both\n    hosts: leader\n    steps:\n"
+          "      - {id: a, wait-until: {port: 1}}\n      - {id: b, wait-until: {port: 1}}\n");
+
+    happened("a", "pg1", "done");
+    assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+    happened("b", NULL, "skipped");
+    assert_true(is_in_force("g", PHASE_DEPLOY, NULL));
+}
+
+static void until_means_the_beginning_of_the_step_or_of_rollback(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", until: b") "deploy:\n" STEP("a", "leader", "")
+              STEP("b", "leader", "") STEP("c", "leader", ""));
+
+    assert_true(is_in_force("g", PHASE_DEPLOY, "a"));
+    assert_false(is_in_force("g", PHASE_DEPLOY, "b"));
+    happened("b", "pg1", "failed");
+    assert_false(is_in_force("g", PHASE_DEPLOY, "b"));
+    assert_false(is_in_force("g", PHASE_DEPLOY, "c"));
+    assert_false(is_in_force("g", PHASE_ROLLBACK, NULL));
+}
+
+static void with_until_in_commit_a_guard_stays_in_force_while_deployed(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", until: both") "deploy: []\ncommit:\n"
+              STEP("a", "leader", "")
+          "  - id: both\n    hosts: leader\n    steps:\n"
+          "      - {id: b, wait-until: {port: 1}}\n      - {id: c, wait-until: {port: 1}}\n");
+
+    assert_true(is_in_force("g", PHASE_DEPLOY, NULL));
+    assert_true(is_in_force("g", PHASE_COMMIT, "a"));
+    assert_true(is_in_force("g", PHASE_ROLLBACK, NULL));
+    assert_false(is_in_force("g", PHASE_COMMIT, "b"));
+    happened("b", "pg1", "already");
+    assert_false(is_in_force("g", PHASE_COMMIT, NULL));
+    assert_false(is_in_force("g", PHASE_ROLLBACK, NULL));
+}
+
+static void no_guard_is_in_force_once_the_rollback_has_begun(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", until: b") "deploy: []\ncommit:\n"
+              STEP("b", "leader", ""));
+    run_record(&scene.run, "state", "\"state\":\"rolling-back\"");
+
+    assert_false(is_in_force("g", PHASE_ROLLBACK, NULL));
+}
+
+static void a_guard_that_a_person_waived_is_in_force_for_a_rollback_only(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", until: b") GUARD("h", "leader", "")
+          "deploy: []\ncommit:\n" STEP("b", "leader", ""));
+    run_record(&scene.run, "waive", "\"guard\":\"g\",\"why\":\"we keep it\"");
+
+    assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+    assert_false(is_in_force("g", PHASE_COMMIT, NULL));
+    assert_true(is_in_force("g", PHASE_ROLLBACK, NULL));
+    assert_true(is_in_force("h", PHASE_DEPLOY, NULL));
+}
+
+static void a_guard_is_in_force_only_when_its_conditions_are_true(void **state)
+{
+    (void)state;
+    begin("guards:\n" GUARD("g", "leader", ", when: {postgres: \"<12\"}")
+              GUARD("h", "leader", ", when: {postgres: \">=12\"}") "deploy: []\n");
+
+    assert_false(is_in_force("g", PHASE_DEPLOY, NULL));
+    assert_true(is_in_force("h", PHASE_DEPLOY, NULL));
+}
+
+/* ---- what they do ---- */
+
+static void a_guard_that_fails_stops_what_is_running(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", about: the hold is there") "deploy:\n"
+              STEP("a", "leader", ", timeout: 5s") STEP("b", "leader", ""));
+    script("look", "g", "already already would");
+    script("look", "a", "would");
+    script("apply", "a", "blocks");
+
+    int64_t began_ms = clock_ms();
+
+    assert_string_equal(deploys(&kind),
+                        "guard \"g\" is not true on \"pg3\": the hold is there");
+    assert_int_equal(kind, ERROR_GUARD);
+    assert_true(clock_ms() - began_ms < 2000);
+    assert_true(is_logged("apply a@pg1"));
+    assert_false(is_logged("b@pg1"));
+    assert_int_equal(scene.run.ledger.summary.stop_exit, ERROR_GUARD);
+}
+
+static void nothing_is_tried_again_after_a_guard_has_failed(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", "") "deploy:\n"
+              STEP("a", "leader", ", timeout: 5s, retry: {times: 5, delay: 100ms}"));
+    script("look", "g", "already would");
+    script("look", "a", "would");
+    script("apply", "a", "maybe");
+
+    (void)deploys(&kind);
+    assert_int_equal(kind, ERROR_GUARD);
+    assert_false(is_logged("apply a@pg1 #2"));
+}
+
+static void a_guard_that_is_not_true_keeps_the_next_step_from_beginning(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", from: a") "deploy:\n" STEP("a", "leader", "")
+              STEP("b", "leader", "") "commit: []\n");
+    script("look", "g", "would");
+
+    assert_string_equal(deploys(&kind), "guard \"g\" is not true on \"pg3\"");
+    assert_int_equal(kind, ERROR_GUARD);
+    assert_true(is_logged("apply a@pg1"));
+    assert_false(is_logged("b@pg1"));
+    assert_journal("intent a #1 pg1\na@pg1 done\n");
+}
+
+static void a_guard_that_comes_into_force_with_the_last_step_is_looked_at_before_the_end(
+    void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", from: a") "deploy:\n" STEP("a", "leader", "")
+          "commit: []\n");
+    script("look", "g", "would");
+
+    (void)deploys(&kind);
+    assert_int_equal(kind, ERROR_GUARD);
+    assert_null(strstr(journal_on_disk(&scene.arena), "deployed"));
+}
+
+static void a_guard_that_cannot_be_looked_at_is_not_true(void **state)
+{
+    static const char *const words[] = {"failed", "failed/unreachable", "unknown"};
+    static const char *const errors[] = {
+        "guard \"g\" is not true on \"pg3\": look said failed",
+        "guard \"g\" is not true on \"pg3\": look said unreachable",
+        "guard \"g\" is not true on \"pg3\"",
+    };
+
+    for (size_t at = 0; at < ARRAY_COUNT(words); at++) {
+        enum error_kind kind;
+
+        begin("guards:\n" GUARD("g", "held", "") "deploy:\n" STEP("a", "leader", ""));
+        script("look", "g", words[at]);
+        assert_string_equal(deploys(&kind), errors[at]);
+        assert_int_equal(kind, ERROR_GUARD);
+        assert_false(is_logged("a@pg1"));
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+    begin("deploy: []\n");
+}
+
+static void a_guard_that_is_not_in_force_is_not_looked_at(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", from: b") "deploy:\n" STEP("a", "leader", "")
+          "  - {id: b, hosts: leader, wait-until: {port: 1}}\ncommit: []\n");
+    script("look", "b", "already");
+    script("look", "g", "already");
+
+    assert_string_equal(deploys(&kind), "");
+
+    const char *log = text_string(&scene.log);
+
+    assert_true(starts_with(log, "look a@pg1\napply a@pg1\nlook a@pg1\nlook b@pg1\nlook g@pg3\n"));
+    assert_int_equal(scene.run.ledger.summary.state, RUN_DEPLOYED);
+}
+
+static void a_guard_stops_nothing_once_its_until_has_begun(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", until: b") "deploy:\n" STEP("a", "leader", "")
+              STEP("b", "leader", "") "  - {id: c, hosts: leader, timeout: 5s, wait-until: {port: "
+                                      "1, every: 1ms, stable-for: 60ms}}\ncommit: []\n");
+    script("look", "g", "already");
+    script("look", "c", "already");
+    assert_string_equal(deploys(&kind), "");
+
+    const char *last = strstr(text_string(&scene.log), "apply b@pg1");
+
+    // A look that was under way when b began may still be told.
+    assert_non_null(last);
+    last = strstr(last, "look g@pg3");
+    assert_true(last == NULL || strstr(last + 1, "look g@pg3") == NULL);
+}
+
+static void a_guard_that_is_only_shown_never_stops(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", ", show-only: true") "deploy:\n" STEP("a", "leader", "")
+          "commit: []\n");
+    script("look", "g", "failed");
+
+    assert_string_equal(deploys(&kind), "");
+    assert_int_equal(scene.run.ledger.summary.state, RUN_DEPLOYED);
+}
+
+static void a_guard_that_a_person_waived_stops_nothing(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "held", "") "deploy:\n" STEP("a", "leader", "") "commit: []\n");
+    run_record(&scene.run, "waive", "\"guard\":\"g\",\"why\":\"we keep it\"");
+    script("look", "g", "would");
+
+    assert_string_equal(deploys(&kind), "");
+    assert_false(is_logged("g@pg3"));
+}
+
+static void a_guard_reads_values_that_a_step_saves_while_it_looks(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("g", "[pg1, pg2, pg3]", ", as: \"${rebuild}\"") "deploy:\n"
+          "  - {id: a, hosts: leader, sql: {run: SELECT 1 AS xid, save: [xid]}}\n"
+          "  - {id: b, hosts: replicas, sql: {run: SELECT 1 AS lag, save: [lag], unless: SELECT "
+          "true}}\n"
+          "  - {id: c, hosts: leader, timeout: 5s, wait-until: {port: 1, every: 1ms, stable-for: "
+          "30ms}}\ncommit: []\n");
+    script("look", "g", "already");
+    script("look", "c", "already");
+    saves("a", "xid", "1");
+    saves("b", "lag", "2");
+
+    assert_string_equal(deploys(&kind), "");
+    assert_string_equal(scope_find(scene.run.scope, "pg2", "lag")->text, "2");
+}
+
+/* ---- before commit and rollback ---- */
+
+/* A deployment whose step "migrate" may have happened, with a hold that is guarded. */
+#define HELD(rollback)                                                                             \
+    "guards:\n" GUARD("hold", "held", ", until: release, about: replay is paused")                 \
+        GUARD("leads", "leader", "") "deploy:\n" STEP("migrate", "leader", "") "commit:\n"         \
+        STEP("release", "held", "") "rollback:\n" rollback
+#define LET_GO STEP("let-go", "held", ", confirm: Go on?, when: {did-not-happen: migrate}")
+#define WAY_BACK STEP("way-back", "held", ", confirm: Go on?, when: {may-have-happened: migrate}")
+#define ALWAYS STEP("always", "held", ", confirm: Go on?")
+
+/* What a rollback says; one that is let begin stops at its first gate. */
+static const char *rolls_back(const char *plan, const char *migrate, const char *hold)
+{
+    begin(plan);
+    happened("migrate", "pg1", migrate);
+    script("look", "hold", hold);
+    script("look", "leads", "would");
+
+    struct error *error = rollback_go(&scene.run);
+
+    return error->kind == ERROR_GATE ? "gate" : error_text(&scene.arena, error);
+}
+
+#define LOST                                                                                       \
+    "cannot roll back to the mark: guard \"hold\" is not true on \"pg3\": replay is paused"
+
+static void a_rollback_to_a_mark_that_is_lost_is_refused(void **state)
+{
+    (void)state;
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "done", "would"), LOST);
+    assert_int_equal(scene.run.ledger.summary.state, RUN_DEPLOYING);
+    assert_int_equal(scene.run.ledger.summary.stop_exit, ERROR_GUARD);
+    assert_string_equal(scene.run.ledger.summary.stop_hint,
+                        "The held state is gone. Keep the deployment (holdback commit "
+                        "--without-guard), or restore from a backup and close the run.");
+}
+
+static void a_rollback_to_a_mark_that_is_there_begins(void **state)
+{
+    (void)state;
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "done", "already"), "gate");
+    assert_int_equal(scene.run.ledger.summary.state, RUN_ROLLING_BACK);
+}
+
+static void what_only_lets_go_needs_no_mark(void **state)
+{
+    (void)state;
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "failed-left-nothing", "would"), "gate");
+    assert_false(is_logged("look hold"));
+}
+
+static void what_lets_go_and_then_does_more_in_any_case_needs_no_mark(void **state)
+{
+    (void)state;
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK ALWAYS), "failed-left-nothing", "would"),
+                        "gate");
+}
+
+static void a_rollback_without_conditions_needs_the_mark(void **state)
+{
+    (void)state;
+    assert_string_equal(rolls_back(HELD(ALWAYS), "done", "would"), LOST);
+}
+
+static void a_rollback_is_refused_although_a_person_waived_the_guard(void **state)
+{
+    (void)state;
+    begin(HELD(LET_GO WAY_BACK));
+    happened("migrate", "pg1", "done");
+    run_record(&scene.run, "waive", "\"guard\":\"hold\",\"why\":\"we keep it\"");
+    script("look", "hold", "would");
+
+    assert_int_equal(rollback_go(&scene.run)->kind, ERROR_GUARD);
+}
+
+static void a_rollback_that_has_begun_is_not_asked_for_the_mark_again(void **state)
+{
+    (void)state;
+    begin(HELD(LET_GO WAY_BACK));
+    happened("migrate", "pg1", "done");
+    run_record(&scene.run, "state", "\"state\":\"rolling-back\"");
+
+    assert_int_equal(rollback_go(&scene.run)->kind, ERROR_GATE);
+    assert_false(is_logged("look hold"));
+}
+
+static void before_commit_only_guards_with_until_are_looked_at(void **state)
+{
+    (void)state;
+    begin(HELD(ALWAYS));
+    script("look", "hold", "already");
+    script("look", "leads", "would");
+    assert_null(guards_look(&scene.run, PHASE_COMMIT));
+    script("look", "hold@pg3", "would");
+    scene.scripts[0].words = "would";
+    assert_int_equal(guards_look(&scene.run, PHASE_COMMIT)->kind, ERROR_GUARD);
+    assert_log("look hold@pg3\nlook hold@pg3\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SCENE_TEST(without_from_and_until_a_guard_is_in_force_during_deploy_only),
+        SCENE_TEST(from_means_the_end_of_the_step_on_all_its_hosts),
+        SCENE_TEST(from_a_group_means_the_end_of_all_its_steps),
+        SCENE_TEST(until_means_the_beginning_of_the_step_or_of_rollback),
+        SCENE_TEST(with_until_in_commit_a_guard_stays_in_force_while_deployed),
+        SCENE_TEST(no_guard_is_in_force_once_the_rollback_has_begun),
+        SCENE_TEST(a_guard_that_a_person_waived_is_in_force_for_a_rollback_only),
+        SCENE_TEST(a_guard_is_in_force_only_when_its_conditions_are_true),
+        SCENE_TEST(a_guard_that_fails_stops_what_is_running),
+        SCENE_TEST(nothing_is_tried_again_after_a_guard_has_failed),
+        SCENE_TEST(a_guard_that_is_not_true_keeps_the_next_step_from_beginning),
+        SCENE_TEST(
+            a_guard_that_comes_into_force_with_the_last_step_is_looked_at_before_the_end),
+        SCENE_TEST(a_guard_that_cannot_be_looked_at_is_not_true),
+        SCENE_TEST(a_guard_that_is_not_in_force_is_not_looked_at),
+        SCENE_TEST(a_guard_stops_nothing_once_its_until_has_begun),
+        SCENE_TEST(a_guard_that_is_only_shown_never_stops),
+        SCENE_TEST(a_guard_that_a_person_waived_stops_nothing),
+        SCENE_TEST(a_guard_reads_values_that_a_step_saves_while_it_looks),
+        SCENE_TEST(a_rollback_to_a_mark_that_is_lost_is_refused),
+        SCENE_TEST(a_rollback_to_a_mark_that_is_there_begins),
+        SCENE_TEST(what_only_lets_go_needs_no_mark),
+        SCENE_TEST(what_lets_go_and_then_does_more_in_any_case_needs_no_mark),
+        SCENE_TEST(a_rollback_without_conditions_needs_the_mark),
+        SCENE_TEST(a_rollback_is_refused_although_a_person_waived_the_guard),
+        SCENE_TEST(a_rollback_that_has_begun_is_not_asked_for_the_mark_again),
+        SCENE_TEST(before_commit_only_guards_with_until_are_looked_at),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
