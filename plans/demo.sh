@@ -7,7 +7,7 @@
 # Exits with 0 only if every proof holds. $HOLDBACK may name a holdback that is built already.
 set -uo pipefail
 
-root=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+root=$(cd -P "$(dirname "$0")/.." && pwd) || exit 1
 cluster=$root/tests/cluster/cluster.sh
 export HOLDBACK_TEST_CLUSTER=demo
 state=/run/holdback-test/demo
@@ -26,7 +26,7 @@ clean_up() {
     local status=$?
     trap '' INT TERM HUP
     stop_writer
-    if $is_ours && $keep && [ -e "$play/env" ]; then
+    if $is_ours && $keep && [ -e "$play/shell" ]; then
         say_kept
     elif $is_ours; then
         "$cluster" down || status=1
@@ -40,9 +40,9 @@ say_kept() {
     cat <<END
 
 The cluster is kept. Play with it in this shell, and take it down at the end:
-  . $play/env
+  . $play/shell
   holdback status; holdback log; holdback runs
-  holdback deploy plans/blue-green.yml -c cluster.yml --set migration=bad.sql
+  holdback deploy plans/blue-green.yml -c demo.yml --set migration=bad.sql
   cluster psql pg1; cluster sh pg2; cluster kill pg3; cluster help
   cluster down
 END
@@ -52,8 +52,8 @@ act() { # TITLE: what happens, and why
     printf '\n==== %s\n\n' "$1"
 }
 
-narrow() { # no line is broken by an 80-column screen
-    sed -u 's/^\(.\{79\}\).*/\1/'
+narrow() { # no line is broken by a screen of 80 columns
+    sed -u 's/^\(.\{76\}\).\{4,\}/\1.../'
 }
 
 # The command as it is typed, and of what it prints the lines that FILTER (a sed script) lets through.
@@ -98,9 +98,12 @@ prepare() {
     [ "$(id -u)" -eq 0 ] || die "run this as root: it installs packages and makes network namespaces"
     "$cluster" clusters | grep -qx demo && die "a demo cluster is up already; HOLDBACK_TEST_CLUSTER=demo $cluster down"
     log=$(mktemp) || exit 1
-    echo "Packages, build and cluster: minutes the first time, seconds after that."
+    echo "A real Patroni cluster, a deployment that destroys its data, and the way back."
+    echo "First the packages, the program and three hosts: minutes once, then seconds."
     "$root/tests/packages.sh" run cluster >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "could not install packages"; }
-    if [ ! -x "$HOLDBACK" ]; then
+    if [ -x "$HOLDBACK" ]; then
+        HOLDBACK=$(realpath "$HOLDBACK")
+    else
         HOLDBACK=$root/build/holdback
         { cmake -S "$root" -B "$root/build" -G Ninja && ninja -C "$root/build" holdback; } >"$log" 2>&1 ||
             { tail -n 20 "$log" >&2; die "could not build"; }
@@ -112,13 +115,13 @@ prepare() {
 }
 
 make_folder() {
-    mkdir "$play" && cd "$play" && ln -s "$root/plans" plans && cp "$state/cluster-socket.yml" cluster.yml || return
+    mkdir "$play" && cd "$play" && ln -s "$root/plans" plans && cp "$state/cluster-socket.yml" demo.yml || return
     cat >bad.sql <<'END'
 DROP TABLE customers;
 UPDATE prices SET cents = 0 WHERE id % 2 = 0;
 END
     echo "ALTER TABLE prices ADD COLUMN currency text NOT NULL DEFAULT 'EUR';" >good.sql
-    cat >env <<END
+    cat >shell <<END
 export HOLDBACK_TEST_CLUSTER=demo HOLDBACK_JOURNAL=$HOLDBACK_JOURNAL
 cd $play
 cluster() { $cluster "\$@"; }
@@ -185,13 +188,13 @@ now_on() { # HOST
 }
 
 table() {
-    printf '%-14s %-12s %-16s %-9s %s\n' member customers 'prices at zero' orders 'digest of customers and prices'
+    printf '%-13s %-10s %-15s %-8s %s\n' member customers 'prices at zero' orders 'customers and prices, digest'
     local host role free customers
     for host in pg1 pg2 pg3; do
         role=$(role_of "$host")
         customers=$(psql_on "$host" 'SELECT count(*) FROM customers' 2>/dev/null || echo gone)
         free=$(psql_on "$host" 'SELECT count(*) FROM prices WHERE cents = 0')
-        printf '%-14s %-12s %-16s %-9s %.30s\n' "$host $role" "$customers" "$free" \
+        printf '%-13s %-10s %-15s %-8s %.30s\n' "$host $role" "$customers" "$free" \
             "$(psql_on "$host" 'SELECT count(*) FROM orders')" "$(digest "$host")"
     done
 }
@@ -212,11 +215,16 @@ held_now() {
 
 # ---- proofs ----
 
-everywhere() { # COMMAND HOST-LESS: true of each member
+everywhere() { # COMMAND [ARGUMENT...]: true of each member
     local host
     for host in pg1 pg2 pg3; do
         "$1" "$host" "${@:2}" || return 1
     done
+}
+
+timeline_of() { # HOST
+    psql_on "$1" "SELECT CASE WHEN pg_is_in_recovery() THEN (SELECT received_tli FROM pg_stat_wal_receiver)
+        ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END"
 }
 
 is_as_before() { [ "$(digest "$1")" = "$before" ]; }
@@ -228,61 +236,72 @@ config_is_as_before() { [ "$(config)" = "$config_before" ]; }
 is_not_in_maintenance() { ! "$cluster" list | grep -q 'Maintenance mode'; }
 takes_orders() { until_true 20 everywhere has_orders_since 20 "$1"; }
 is_healthy() { "$cluster" wait 30 >/dev/null; }
-is_locked_no_more() { ! compgen -G "$state/pg?/root/home/ops/.holdback/*" >/dev/null; }
+has_new_timeline() { [ "$(timeline_of "$1")" = "$((timeline_before + 1))" ]; }
+leads() { [ "$("$cluster" leader)" = "$1" ]; }
+has_no_schema() { [ -z "$(psql_on "$1" "SELECT 1 FROM pg_namespace WHERE nspname = 'holdback'")" ]; }
+leaves_nothing() {
+    everywhere has_no_schema &&
+        [ -z "$(find "$state"/pg?/root/{root,home/ops,var/lib/postgresql}/.holdback -mindepth 1 2>/dev/null)" ]
+}
 
 prove_the_way_back() {
     prove "every member has customers and prices byte for byte as they were" everywhere is_as_before
     prove "every order that the held standby had is on every member" everywhere has_old_orders
-    prove "the $lost orders taken after the deployment are gone everywhere, as announced" everywhere has_lost_orders
-    prove "one leader, the others stream from it on its new timeline" is_healthy
+    prove "the $lost orders taken after the deployment are gone everywhere" everywhere has_lost_orders
+    prove "$held leads" leads "$held"
+    prove "the others stream from it" is_healthy
+    prove "all are on timeline $((timeline_before + 1)), no longer on $timeline_before" everywhere has_new_timeline
     prove "the shop takes orders again, and they arrive on every member" takes_orders "$rolled_at"
     prove "maintenance mode is off" is_not_in_maintenance
     prove "Patroni's configuration is what it was" config_is_as_before
-    prove "nothing of holdback is left on the hosts" is_locked_no_more
+    prove "nothing of holdback is left on the hosts" leaves_nothing
 }
 
 # ---- the acts ----
 
-deploys='/  begins$/d; /  skipped  */d; /Z  deploying/,$p'
+deploys='/  begins$/d; /  skipped  */d; /Z  deploying/,$ p'
 rolls_back='/^[0-9:]*Z  \(stop-held\|fence-\|at-mark\|data-look\|promote\|forget-\|writes\|rejoined\|proof-a\|archiving\|config-r\)/ {
     /  begins$/!p
 }; /Z  rolled/p; /^run/p'
 
 act_shop() {
-    act "1 of 6  Three hosts, one Patroni cluster, and a shop that takes orders all the time"
+    act "1 of 6  A Patroni cluster of three hosts, and a shop that lives in it"
     make_data
     start_writer
     until_true 20 everywhere has_orders_since 20 -infinity || die "no orders arrive"
     "$cluster" list
     echo
     held=
-    before=$(digest pg1) config_before=$(config)
+    before=$(digest pg1) config_before=$(config) timeline_before=$(timeline_of pg1)
     table
 }
 
 act_deploy() {
-    act "2 of 6  Somebody deploys this; holdback holds one standby at the state before it"
+    act "2 of 6  A bad deployment; before it, one standby is held at what was"
     echo '$ cat bad.sql'
     cat bad.sql
-    holdback "$deploys" deploy plans/blue-green.yml -c cluster.yml --set migration=bad.sql --yes
+    holdback "$deploys" deploy plans/blue-green.yml -c demo.yml --set migration=bad.sql -y
     deployed_at=$(now_on pg1)
 }
 
 act_damage() {
     until_true 20 has_orders_since pg1 100 "$deployed_at" || die "the shop takes no orders"
     held=$(held_now)
-    act "3 of 6  The damage is everywhere, but not on the standby that is held ($held)"
+    act "3 of 6  The damage is on every member but $held, which is held"
     table
     held_orders=$(psql_on "$held" 'SELECT max(id) FROM orders') kept=$(old_orders "$held")
     echo
-    holdback '/^state/p; /^roles/p; / point/p; /^next/,$p' status
+    holdback '/^state/p; /^roles/p; / point/p; /^next/,$ p' status
 }
 
 act_rollback() {
-    act "4 of 6  The whole cluster goes back to the mark: fence, recover, promote, rejoin"
+    act "4 of 6  Rollback: $held becomes the leader, at the mark; the others follow it"
     rolled_at=$(now_on pg1) lost=$(orders_since pg1 "$deployed_at")
-    holdback "$rolls_back" rollback --yes
-    echo "(some of its steps; all of them: holdback log)"
+    holdback "$rolls_back" rollback -y
+    echo
+    echo "These are some of its steps; \"holdback log\" tells them all. The shop could take"
+    echo "orders again $(psql_on "$held" "SELECT round(extract(epoch FROM min(taken) - '$rolled_at'), 1)
+        FROM orders WHERE taken > '$rolled_at'") s after the command was typed."
 }
 
 act_proof() {
@@ -291,19 +310,18 @@ act_proof() {
     held=
     echo
     table
-    "$cluster" list
 }
 
 act_commit() {
-    act "6 of 6  The next deployment is a good one: it is looked at, and committed"
+    act "6 of 6  A good deployment is committed: the held standby goes on"
     echo '$ cat good.sql'
     cat good.sql
-    holdback '/Z  migrate-sql.*done/p; /^run/p' deploy plans/blue-green.yml -c cluster.yml --set migration=good.sql --yes
+    holdback '/Z  migrate-sql.*done/p; /^run/p' deploy plans/blue-green.yml -c demo.yml --set migration=good.sql -y
     holdback '/  begins$/d; p' commit
     prove "every member has the new column, the held standby too" until_true 20 everywhere has_currency
     prove "one leader, the others stream from it" is_healthy
     prove "maintenance mode is off" is_not_in_maintenance
-    prove "nothing of holdback is left on the hosts" is_locked_no_more
+    prove "nothing of holdback is left on the hosts" leaves_nothing
     echo
     holdback p runs
 }

@@ -80,11 +80,14 @@ static struct error *pass_gate(struct run *run, const struct step *step)
     if (error != NULL)
         return error;
     if (!is_confirmed(run, step->id) && (observer == NULL || observer->confirm == NULL ||
-                                         !observer->confirm(observer->context, step, question)))
+                                         !observer->confirm(observer->context, step, question))) {
+        if (run_interrupted(run) != 0)
+            return run_interrupted_error(run);
         return error_hint(run->arena,
                           error_new(run->arena, ERROR_GATE, "step \"%s\" waits for a person: %s",
                                     step->id, question),
                           "Nothing of this step was started. Answer with --confirm %s.", step->id);
+    }
     run_record(run, "gate", "\"step\":%s,\"question\":%s,\"by\":%s",
                json_text(run->arena, step->id), json_text(run->arena, question),
                json_text(run->arena, run->as_user));

@@ -125,9 +125,10 @@ static struct error *batch_error(struct batch *batch, const struct worker *worke
 {
     struct run *run = batch->run;
     const char *where = host_label(run, batch->step, worker->target);
-    const char *what = state == STEP_IN_DOUBT  ? "is in doubt"
-                       : state == STEP_RUNNING ? "did not come to its end"
-                                               : "failed";
+    const char *what = state == STEP_IN_DOUBT                 ? "is in doubt"
+                       : state == STEP_RUNNING                ? "did not come to its end"
+                       : worker->error->kind == ERROR_STOPPED ? "was interrupted"
+                                                              : "failed";
     struct error *error = error_because(run->arena, error_copy(run->arena, worker->error),
                                         "step \"%s\" %s on %s", batch->step->id, what, where);
 
@@ -286,7 +287,8 @@ static struct error *still_in_doubt(struct batch *batch)
     return NULL;
 }
 
-/* What may still go on by itself is for resume to settle: trying again would start it beside that. */
+/* What may still go on by itself is for resume to settle: trying again would start it beside that.
+ */
 static bool may_retry(const struct batch *batch, const struct host_settings **hosts, int tries)
 {
     return batch->first != NULL && batch->first->kind == ERROR_FAILED &&

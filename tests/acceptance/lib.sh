@@ -195,7 +195,7 @@ prove_healthy() {
         fail "a row does not arrive everywhere"
     "$cluster" list | grep -q 'Maintenance mode' && fail "maintenance mode is on"
     psql_on "$leader" "SELECT pg_switch_wal()" >/dev/null
-    until_true 10 archives "$leader" || fail "archiving does not work"
+    until_true 10 archives "$leader" || fail "archiving does not work: $(psql_on "$leader" 'SELECT last_archived_wal, last_failed_wal FROM pg_stat_archiver') $("$cluster" log "$leader" | grep -i archiv | tail -3)"
 }
 
 archives() {

@@ -24,7 +24,7 @@ parameter() { # VALUE
 }
 
 a_parameter_is_raised_everywhere_and_another_node_leads() {
-    remember
+    before_config=$(config)
     leader_before=$("$cluster" leader)
     parameter 150
     expect_status 0
@@ -56,7 +56,7 @@ a_raised_parameter_is_committed() {
 
 # Interrupted before the switchover: the standbys have the new value, the leader the old one.
 a_half_raised_parameter_is_taken_back() {
-    remember
+    before_config=$(config)
     leader_before=$("$cluster" leader)
     mkdir -p "$work/half"
     sed 's/^  - {id: switch, /&confirm: "Switch over?", /' "$root/plans/parameter.yml" >"$work/half/parameter.yml"

@@ -9,18 +9,18 @@
 
 enum { MEMBERS = 2 };
 
-/* Answers by path; NULL: HTTP status 502. */
+/* Answers by path; NULL: HTTP status 502. Atomic: a thread that plays the member reads them. */
 struct member {
     int listener;
-    const char *patroni, *cluster, *config;
+    const char *_Atomic patroni, *_Atomic cluster, *_Atomic config;
 };
 
-static struct arena arena;
+static struct arena arena, theirs; /* theirs: of the thread */
 static struct member members[MEMBERS];
 static struct host_settings hosts[MEMBERS];
 static pthread_t thread;
 static struct host *host;
-static char patched[256]; /* the body of the last PATCH */
+static const char *_Atomic patched; /* the body of the last PATCH */
 
 #define BOTH                                                                                       \
     "{\"members\":[{\"name\":\"pg1\",\"role\":\"leader\",\"state\":\"running\",\"timeline\":3},"   \
@@ -37,7 +37,7 @@ static void reply(const struct member *member, int fd, const char *request)
                          : starts_with(request, "GET /cluster ") ? member->cluster
                                                                  : member->config;
     if (starts_with(request, "PATCH ") && body != NULL && strstr(body, "holdback") == NULL)
-        (void)snprintf(patched, sizeof patched, "%s", body + 4);
+        patched = arena_strdup(&theirs, body + 4);
     (void)dprintf(fd, "HTTP/1.0 %s\r\n\r\n%s", answer == NULL ? "502 Bad Gateway" : "200 OK",
                   answer == NULL ? "" : answer);
 }
@@ -110,6 +110,7 @@ static int members_close(void **state)
     for (size_t at = 0; at < MEMBERS; at++)
         (void)close(members[at].listener);
     host_free(host);
+    arena_release(&theirs);
     arena_release(&arena);
     return 0;
 }
@@ -117,8 +118,12 @@ static int members_close(void **state)
 static int members_reset(void **state)
 {
     (void)state;
-    members[0] = (struct member){members[0].listener, LEADER "}", BOTH, "{\"ttl\":30}"};
-    members[1] = (struct member){members[1].listener, REPLICA "}", BOTH, "{\"ttl\":30}"};
+    members[0].patroni = LEADER "}";
+    members[1].patroni = REPLICA "}";
+    for (size_t at = 0; at < MEMBERS; at++) {
+        members[at].cluster = BOTH;
+        members[at].config = "{\"ttl\":30}";
+    }
     return 0;
 }
 
@@ -183,7 +188,8 @@ static void maintenance_is_on_when_every_member_shows_it(void **state)
     assert_int_equal(work.step->action->apply(&work, &error), APPLY_LOOK);
     assert_string_equal(patched, "{\"pause\":true}");
 
-    members[0].config = members[1].config = "{\"ttl\":30,\"pause\":true}";
+    members[0].config = "{\"ttl\":30,\"pause\":true}";
+    members[1].config = "{\"ttl\":30,\"pause\":true}";
     members[0].patroni = LEADER ",\"pause\":true}";
     assert_int_equal(looked(&work), LOOK_WOULD_CHANGE);
     assert_string_equal(work.words, "member \"pg2\" does not show maintenance mode");
@@ -293,7 +299,8 @@ static void a_switchover_needs_a_leader_and_is_done_when_it_is_promoted(void **s
     assert_string_equal(work.words, "member \"pg1\" leads");
 
     struct error *error = NULL;
-    members[0].cluster = members[1].cluster = "{\"members\":[]}";
+    members[0].cluster = "{\"members\":[]}";
+    members[1].cluster = "{\"members\":[]}";
     assert_int_equal(work.step->action->apply(&work, &error), APPLY_NOTHING);
     assert_string_equal(error->message, "cannot switch over to \"pg1\": no member leads");
     text_release(&work.change);

@@ -58,7 +58,7 @@ static void write_plan(const char *content)
 static struct error *error_in_plan(struct fixture *fixture, int line, int column, int length,
                                    const char *message)
 {
-    const struct place place = {"plan.yml", line, column, length};
+    const struct place place = {"plan.yml", line, column, length, false};
 
     return error_at(&fixture->arena, place, "%s", message);
 }
@@ -174,7 +174,7 @@ static void hazards_are_warnings_with_an_id_unless_strict(void **state)
 {
     struct fixture *fixture = *state;
     struct findings findings = {.arena = &fixture->arena};
-    const struct place place = {"plan.yml", 1, 1, 5};
+    const struct place place = {"plan.yml", 1, 1, 5, false};
 
     write_plan("steps: 1\n");
     findings_add_hazard(&findings, "HB007", place, NULL, "no timeout");
@@ -214,7 +214,8 @@ static void many_findings_in_one_long_file_are_told_at_once(void **state)
         assert_true(fputs("key: value\n", file) >= 0);
     assert_int_equal(fclose(file), 0);
     for (int at = 0; at < 200; at++)
-        findings_add(&findings, (struct place){"plan.yml", LINES - 200 + at, 1, 3}, NULL, "wrong");
+        findings_add(&findings, (struct place){"plan.yml", LINES - 200 + at, 1, 3, false}, NULL,
+                     "wrong");
     report_findings(&fixture->text, &fixture->report, &findings);
     assert_true(clock_ms() - began_ms < 1000);
     assert_non_null(strstr(text_string(&fixture->text), "plan.yml:399999:1: error: wrong\n"));

@@ -7,9 +7,8 @@
 static void steps_run_in_the_order_written(void **state)
 {
     (void)state;
-    begin("deploy:\n" STEP("a", "leader", "")
-          "  - id: g\n    hosts: held\n    steps:\n" CHILD("b", "") CHILD("c", "")
-              STEP("d", "leader", ""));
+    begin("deploy:\n" STEP("a", "leader", "") "  - id: g\n    hosts: held\n    steps:\n" CHILD(
+        "b", "") CHILD("c", "") STEP("d", "leader", ""));
     script("apply", "a", "done");
     script("apply", "b", "done");
     script("apply", "c", "done");
@@ -94,9 +93,9 @@ static void a_serial_step_of_a_group_runs_on_a_batch_at_a_time(void **state)
 static void what_the_cluster_does_not_need_is_skipped_and_the_journal_says_why(void **state)
 {
     (void)state;
-    begin("deploy:\n" STEP("a", "leader", ", when: {postgres: \"<12\"}") STEP("b", "leader", "")
-          "  - id: g\n    hosts: held\n    when: {variable: rebuild, is: wipe}\n"
-          "    steps:\n" CHILD("c", ""));
+    begin("deploy:\n" STEP("a", "leader", ", when: {postgres: \"<12\"}") STEP(
+        "b", "leader", "") "  - id: g\n    hosts: held\n    when: {variable: rebuild, is: wipe}\n"
+                           "    steps:\n" CHILD("c", ""));
 
     assert_string_equal(go(PHASE_DEPLOY), "");
     assert_log("look b@pg1\napply b@pg1\nlook b@pg1\n");
@@ -127,13 +126,14 @@ static void what_was_skipped_stays_skipped_at_resume(void **state)
 static void a_group_that_began_is_not_asked_again_whether_it_shall(void **state)
 {
     (void)state;
-    begin("deploy:\n" STEP("a", "leader", "")
-          "rollback:\n  - id: g\n    hosts: held\n    when: {did-not-happen: a}\n"
-          "    steps:\n" CHILD("b", "") CHILD("c", ""));
+    begin("deploy:\n" STEP(
+        "a", "leader", "") "rollback:\n  - id: g\n    hosts: held\n    when: {did-not-happen: a}\n"
+                           "    steps:\n" CHILD("b", "") CHILD("c", ""));
     script("apply", "c", "nothing");
     assert_string_not_equal(go(PHASE_ROLLBACK), "");
     // Were it asked again, the group would be left half-way.
-    run_record(&scene.run, "resolve", "\"step\":\"a\",\"host\":\"pg1\",\"result\":\"resolved-done\"");
+    run_record(&scene.run, "resolve",
+               "\"step\":\"a\",\"host\":\"pg1\",\"result\":\"resolved-done\"");
     assert_null(run_sync(&scene.run));
     die_and_begin_again();
 
@@ -144,16 +144,17 @@ static void a_group_that_began_is_not_asked_again_whether_it_shall(void **state)
 static void a_gate_without_an_answer_stops_before_anything_begins(void **state)
 {
     (void)state;
-    begin("deploy:\n" STEP("a", "leader", "")
-          "  - id: g\n    hosts: held\n    confirm: Lose ${rebuild}?\n    steps:\n" CHILD("b", ""));
+    begin("deploy:\n" STEP(
+        "a", "leader",
+        "") "  - id: g\n    hosts: held\n    confirm: Lose ${rebuild}?\n    steps:\n" CHILD("b",
+                                                                                            ""));
 
     struct error *error = phase_run(&scene.run, PHASE_DEPLOY);
 
     assert_int_equal(error->kind, ERROR_GATE);
     assert_string_equal(error_text(&scene.arena, error),
                         "step \"g\" waits for a person: Lose rewind?");
-    assert_string_equal(error->hint,
-                        "Nothing of this step was started. Answer with --confirm g.");
+    assert_string_equal(error->hint, "Nothing of this step was started. Answer with --confirm g.");
     assert_log("look a@pg1\napply a@pg1\nlook a@pg1\n");
     assert_journal("intent a #1 pg1\na@pg1 done\n");
 }

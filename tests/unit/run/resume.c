@@ -63,7 +63,8 @@ static void a_try_that_goes_on_is_attached_to_without_a_look_or_another_intent(v
     script("apply", "a", "done");
 
     assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_true(starts_with(text_string(&scene.log), "settle a@pg1\napply a@pg1\nlook after@pg1\n"));
+    assert_true(
+        starts_with(text_string(&scene.log), "settle a@pg1\napply a@pg1\nlook after@pg1\n"));
     assert_true(starts_with(journal_on_disk(&scene.arena), "intent a #1 pg1\na@pg1 done\n"));
 }
 
@@ -193,8 +194,8 @@ static void a_host_that_is_gone_leaves_its_try_open(void **state)
     assert_true(went_on());
 }
 
-static void a_host_that_is_gone_in_the_middle_of_its_try_is_asked_about_where_the_plan_says_so(
-    void **state)
+static void
+a_host_that_is_gone_in_the_middle_of_its_try_is_asked_about_where_the_plan_says_so(void **state)
 {
     (void)state;
     begin("deploy: []\nrollback:\n" STEP("a", "leader", ", if-unreachable: ask"));

@@ -49,8 +49,10 @@ struct scene {
     size_t applied_count;
     struct text log, events;
     pthread_mutex_t lock; /* of all above that actions change */
+    struct arena theirs;  /* what actions keep */
 
-    /* In the thread of the host, before apply does anything. */
+    /* In the thread of the host, before the action does anything. */
+    void (*on_look)(struct scene *scene, const struct work *work);
     void (*on_apply)(struct scene *scene, const struct work *work);
     const char *seen; /* for on_apply */
 };
@@ -59,7 +61,8 @@ static struct scene scene; /* actions have no context of their own */
 
 /* ---- what happened ---- */
 
-/* The records on disk from the first intent on, a line each: "intent a #1 pg1", "a@pg1 done: words". */
+/* The records on disk from the first intent on, a line each: "intent a #1 pg1", "a@pg1 done:
+ * words". */
 static inline const char *journal_on_disk(struct arena *arena)
 {
     CLEANUP(text_release) struct text lines = {0};
@@ -114,8 +117,7 @@ static inline bool is_where(const char *where, const struct work *work)
     CLEANUP(arena_release) struct arena scratch = {0};
 
     return equal(where, work->step->id) ||
-           equal(where,
-                 arena_printf(&scratch, "%s@%s", work->step->id, work->target->name));
+           equal(where, arena_printf(&scratch, "%s@%s", work->step->id, work->target->name));
 }
 
 /* The next word for CALL, or NULL: there is no script. */
@@ -128,7 +130,7 @@ static inline const char *next_word(const char *call, const struct work *work)
             continue;
 
         size_t length = strcspn(script->words, " ");
-        const char *word = arena_copy(&scene.arena, script->words, length);
+        const char *word = arena_copy(&scene.theirs, script->words, length);
 
         if (script->words[length] == ' ')
             script->words += length + 1;
@@ -164,8 +166,8 @@ static inline const char *play(const char *call, const struct work *work)
     if (word == NULL)
         word = was_applied(work) ? "already" : "would";
     if (equal(call, "apply"))
-        scene.applied[scene.applied_count++ % SCRIPTS_MOST] = arena_printf(
-            &scene.arena, "%s@%s", work->step->id, work->target->name);
+        scene.applied[scene.applied_count++ % SCRIPTS_MOST] =
+            arena_printf(&scene.theirs, "%s@%s", work->step->id, work->target->name);
     (void)pthread_mutex_unlock(&scene.lock);
     return word;
 }
@@ -206,6 +208,9 @@ static inline bool is_word(const char *word, const char *begin)
 
 static inline enum look scripted_look(struct work *work, struct error **error)
 {
+    if (scene.on_look != NULL)
+        scene.on_look(&scene, work);
+
     const char *word = play("look", work);
 
     if (equal(word, "already")) {
@@ -413,8 +418,7 @@ static inline void die_and_begin_again(void)
     text_clear(&scene.events);
     scene.script_count = 0;
     begin_run();
-    assert_null(
-        journal_open(&scene.arena, scene.journal_path, &scene.run.journal, &record));
+    assert_null(journal_open(&scene.arena, scene.journal_path, &scene.run.journal, &record));
     for (const struct record *next; record != NULL; record = next) {
         next = record->next;
         ledger_apply(&scene.run.ledger, record);
@@ -468,6 +472,7 @@ static int tear_down(void **state)
     text_release(&scene.log);
     text_release(&scene.events);
     (void)pthread_mutex_destroy(&scene.lock);
+    arena_release(&scene.theirs);
     arena_release(&scene.arena);
     return 0;
 }

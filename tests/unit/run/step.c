@@ -122,9 +122,9 @@ static const char *operations[3], *previous[3];
 static void note_operation(struct scene *of, const struct work *work)
 {
     if (work->try <= 3) {
-        operations[work->try - 1] = arena_strdup(&of->arena, work->operation);
+        operations[work->try - 1] = arena_strdup(&of->theirs, work->operation);
         previous[work->try - 1] =
-            work->previous == NULL ? NULL : arena_strdup(&of->arena, work->previous);
+            work->previous == NULL ? NULL : arena_strdup(&of->theirs, work->previous);
     }
 }
 
@@ -217,7 +217,7 @@ static void nothing_is_tried_again_once_somebody_wants_to_stop(void **state)
 static void read_journal_now(struct scene *of, const struct work *work)
 {
     if (equal(work->step->id, "b") || of->seen == NULL)
-        of->seen = journal_on_disk(&of->arena);
+        of->seen = journal_on_disk(&of->theirs);
 }
 
 static void intent_is_on_disk_before_apply(void **state)
@@ -243,7 +243,8 @@ static void the_outcomes_of_a_step_are_on_disk_before_the_next_apply(void **stat
 static void the_outcomes_of_a_batch_are_on_disk_before_the_next_hosts_apply(void **state)
 {
     (void)state;
-    begin("deploy:\n  - {id: b, hosts: replicas, serial: 1, remote-shell: {run: x, creates: /x}}\n");
+    begin(
+        "deploy:\n  - {id: b, hosts: replicas, serial: 1, remote-shell: {run: x, creates: /x}}\n");
     scene.on_apply = read_journal_now;
 
     assert_string_equal(go(PHASE_DEPLOY), "");
@@ -273,9 +274,9 @@ static void a_journal_that_cannot_be_written_stops_the_run_before_apply(void **s
     const char *error = go(PHASE_DEPLOY);
 
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_string_equal(error, arena_printf(&scene.arena,
-                                            "could not write journal \"%s\": File too large",
-                                            scene.journal_path));
+    assert_string_equal(error,
+                        arena_printf(&scene.arena, "could not write journal \"%s\": File too large",
+                                     scene.journal_path));
     assert_log("");
     assert_non_null(run_sync(&scene.run));
 }
@@ -330,7 +331,7 @@ static void a_value_that_is_saved_twice_in_a_try_is_the_newest(void **state)
 
 static void note_reference(struct scene *of, const struct work *work)
 {
-    of->seen = work->reference == NULL ? "none" : arena_strdup(&of->arena, work->reference);
+    of->seen = work->reference == NULL ? "none" : arena_strdup(&of->theirs, work->reference);
 }
 
 static void restore_without_a_reference_is_told_so(void **state)
