@@ -69,14 +69,17 @@ static bool is_json_integer(const char *text)
     return strspn(text, "0123456789") == strlen(text);
 }
 
+static bool is_json_word(const char *text)
+{
+    return equal(text, "true") || equal(text, "false") || equal(text, "null") ||
+           is_json_integer(text);
+}
+
 static void scalar_append_json(struct text *text, const struct node *node)
 {
     if (node->kind == NODE_NULL)
         text_append(text, "null");
-    else if (node->kind != NODE_TEXT)
-        text_append(text, node->text);
-    else if (node->is_plain && (equal(node->text, "true") || equal(node->text, "false") ||
-                                equal(node->text, "null") || is_json_integer(node->text)))
+    else if (node->kind != NODE_TEXT || (node->is_plain && is_json_word(node->text)))
         text_append(text, node->text);
     else
         text_append_json(text, node->text, node->length);
@@ -109,7 +112,7 @@ static void node_add_child(struct node *parent, const struct node **last, struct
     if (*last == NULL)
         parent->child = child;
     else
-        ((struct node *)(uintptr_t)*last)->next = child;
+        ((struct node *)*last)->next = child;
     *last = child;
     parent->count++;
 }

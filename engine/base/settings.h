@@ -36,7 +36,8 @@ struct host_settings {
         struct secret_reference password;
         const char *sslmode; /* NULL: verify-full for direct, prefer for tcp */
         struct tls_settings tls;
-        const char *data_directory, *bin_directory, *restore_command; /* NULL: not said */
+        const char *data_directory, *bin_directory; /* NULL: not said */
+        const char *restore_command;                /* "": not said */
     } postgres;
 
     struct {

@@ -68,20 +68,21 @@ void text_append(struct text *text, const char *string)
 
 void text_append_format(struct text *text, const char *format, ...)
 {
-    va_list arguments, again;
+    va_list arguments;
 
     va_start(arguments, format);
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    if (length > 0) {
-        // vsnprintf cuts at the size it is given, which includes the NUL that is reserved anyway.
-        size_t room = text_reserve(text, (size_t)length);
-
-        (void)vsnprintf(text->bytes + text->length, room + 1, format, arguments);
-        text->length += room;
-    }
+    int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
+    if (length <= 0)
+        return;
+
+    // vsnprintf cuts at the size it is given, which includes the NUL that is reserved anyway.
+    size_t room = text_reserve(text, (size_t)length);
+
+    va_start(arguments, format);
+    (void)vsnprintf(text->bytes + text->length, room + 1, format, arguments);
+    va_end(arguments);
+    text->length += room;
 }
 
 size_t utf8_length(const char *bytes, size_t length, uint32_t *character)

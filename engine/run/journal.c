@@ -175,6 +175,7 @@ failed:
 /* What reading found: the good records, and where they end. */
 struct reading {
     const struct record *first, *last;
+    size_t count; /* of the good records */
     size_t end;   /* offset behind the last good record */
     bool is_torn; /* something lies behind it */
     char hash[DIGEST_SIZE];
@@ -223,7 +224,7 @@ static struct error *records_read(struct arena *arena, const char *path, const c
         char hash[DIGEST_SIZE];
         struct record *record =
             end == NULL ? NULL : record_read(arena, line, (size_t)(end - line), hash);
-        size_t expected = out->last == NULL ? 1 : out->last->number + 1;
+        size_t expected = out->count + 1;
 
         if (record == NULL || record->number != expected ||
             !equal(node_text(record->node, "prev"), out->hash)) {
@@ -234,8 +235,9 @@ static struct error *records_read(struct arena *arena, const char *path, const c
         if (out->last == NULL)
             out->first = record;
         else
-            ((struct record *)(uintptr_t)out->last)->next = record;
+            ((struct record *)out->last)->next = record;
         out->last = record;
+        out->count = expected;
         memcpy(out->hash, hash, DIGEST_SIZE);
         out->end += (size_t)(end - line) + 1;
     }
@@ -298,7 +300,7 @@ struct error *journal_open(struct arena *arena, const char *path, struct journal
         return error;
     }
     *out = journal_new(path, fd);
-    (*out)->count = (*out)->durable = reading.last->number;
+    (*out)->count = (*out)->durable = reading.count;
     memcpy((*out)->hash, reading.hash, DIGEST_SIZE);
     *first = reading.first;
     return NULL;

@@ -254,7 +254,7 @@ void ledger_apply(struct ledger *ledger, const struct record *record)
     if (ledger->summary.records == NULL)
         ledger->summary.records = record;
     else if (ledger->last->next == NULL && ledger->last != record)
-        ((struct record *)(uintptr_t)ledger->last)->next = record;
+        ((struct record *)ledger->last)->next = record;
     ledger->last = record;
     for (size_t at = 0; at < ARRAY_COUNT(record_types); at++) {
         if (equal(record_types[at].type, record->type))

@@ -20,7 +20,7 @@ static const char **settings_of(const struct run *run, size_t *count)
 
     if (settings == NULL) {
         *count = run->options->setting_count;
-        return (const char **)(uintptr_t)run->options->settings;
+        return (const char **)run->options->settings;
     }
     *count = 0;
     list = arena_alloc(run->arena, sizeof *list * (settings->count + 1));

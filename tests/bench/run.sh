@@ -337,7 +337,7 @@ measure_rollback() {
 }
 
 main() {
-    local name names=(version check look job edit appear rollback)
+    local load name names=(version check look job edit appear rollback)
     [[ $EUID -eq 0 ]] || {
         say "root is needed, for the cluster"
         exit 1
@@ -352,12 +352,14 @@ main() {
         }
     done
     [[ $# -gt 0 ]] || set -- "${names[@]}"
+    load=$(cut -d ' ' -f 1 /proc/loadavg)
     build
     for name in "$@"; do "measure_$name"; done
     {
         echo 'what|ours|yardstick|ratio|reach|'
         cat "$table"
     } | column -t -s '|'
+    echo "$(nproc) cores, Linux $(uname -r), load average $load at the beginning, $(cut -d ' ' -f 1 /proc/loadavg) at the end"
 }
 
 main "$@"

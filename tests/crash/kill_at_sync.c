@@ -1,6 +1,6 @@
 /*
- * Preloaded into holdback: kills it with SIGKILL at a chosen sync of its journal, the only moments at
- * which its state on disk changes.
+ * Preloaded into holdback: kills it with SIGKILL at a chosen sync of its journal, the only moments
+ * at which its state on disk changes.
  *
  *   HOLDBACK_KILL_AT=N        at the N-th fdatasync
  *   HOLDBACK_KILL_BEFORE=1    instead of it, so that what was written is lost; else after it

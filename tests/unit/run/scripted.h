@@ -94,7 +94,7 @@ static inline const char *journal_on_disk(struct arena *arena)
     return text_copy(&lines, arena);
 }
 
-static inline void log_line(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static inline void log_line(const char *format, ...)
 {
     va_list arguments;
 
