@@ -1,8 +1,9 @@
 #!/bin/bash
-# Installs the Debian packages that are missing. Usage: packages.sh [run|cluster|developer]...   (default: run)
+# Installs the Debian packages that are missing. Usage: packages.sh [run|cluster|developer|bench]...   (default: run)
 #   run        to build holdback and to run its tests that need no cluster
 #   cluster    what tests/cluster/cluster.sh makes its hosts from
 #   developer  compilers, checkers and tools for work on holdback itself
+#   bench      what tests/bench/run.sh compares with
 # No service is ever started, no database cluster is made, and with nothing missing apt is not even called.
 set -euo pipefail
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -11,7 +12,8 @@ run=(gcc libc6-dev cmake ninja-build make pkg-config libyaml-dev libpq-dev libcu
     libjansson-dev libssl-dev python3)
 cluster=(systemd systemd-container libpam-systemd dbus patroni python3-etcd etcd-server etcd-client postgresql
     openssh-server openssh-client sudo iproute2 iptables curl)
-developer=(clang clang-format clang-tidy libclang-rt-14-dev shellcheck hyperfine ansible-core strace git)
+developer=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev shellcheck strace git procps patch openssl)
+bench=(hyperfine ansible-core)
 
 readonly policy=/usr/sbin/policy-rc.d
 readonly kept=/usr/sbin/policy-rc.d.before-holdback
@@ -88,7 +90,8 @@ main() {
             run) packages+=("${run[@]}") ;;
             cluster) packages+=("${cluster[@]}") ;;
             developer) packages+=("${developer[@]}") ;;
-            *) die "there is no set \"$set\"; there are run, cluster and developer" ;;
+            bench) packages+=("${bench[@]}") ;;
+            *) die "there is no set \"$set\"; there are run, cluster, developer and bench" ;;
         esac
     done
     mapfile -t missing < <(missing_of "${packages[@]}")

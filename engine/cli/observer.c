@@ -290,9 +290,9 @@ bool observe_confirm(void *context, const struct step *step, const char *questio
     text_append(&text, "\n  ");
     text_append_wrapped(&text, question, 2, 2, display->err->width);
     text_append(&text, "\n  y goes on, anything else stops here [y/N] ");
-    terminal_show(display->err, &text, RESULT_MS);
     // What was typed before the question was asked does not answer it.
     (void)tcflush(STDIN_FILENO, TCIFLUSH);
+    terminal_show(display->err, &text, RESULT_MS);
     read_answer(display, answer, sizeof answer);
     if (*answer == '\0') {
         text_clear(&text);

@@ -4,13 +4,14 @@
 #include "run/folder.h"
 #include "run/guard.h"
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static struct error *refuse_second_run(struct run *run, const char *cluster)
 {
     const struct run_summary *runs;
     size_t count;
-    struct error *error = run_list(run->arena, &run->place, cluster, &runs, &count);
+    struct error *error = run_list_open(run->arena, &run->place, cluster, &runs, &count);
 
     for (size_t at = 0; error == NULL && at < count; at++) {
         if (!run_state_is_open(runs[at].state))
@@ -99,7 +100,11 @@ static struct error *preflight(struct run *run)
 
 static struct error *close_refused(struct run *run, struct error *error)
 {
-    // Nothing was applied, but claims may have been taken and folders made.
+    eventfd_t drained;
+
+    // Nothing was applied, but claims may have been taken and folders made; also by one who is
+    // stopped.
+    (void)eventfd_read(run->stop_fd, &drained);
     run_clean(run);
     state_record(run, transition_find(RUN_PREFLIGHT, EVENT_PREFLIGHT_FAILED));
     if (error->kind == ERROR_FAILED || error->kind == ERROR_TIMEOUT)

@@ -2,6 +2,8 @@
 #include "run/command.h"
 #include "run/folder.h"
 
+#include <string.h>
+
 static struct error *cluster_of(struct run *run, const char **name)
 {
     const struct run_options *options = run->options;
@@ -38,39 +40,32 @@ static struct error *list_open(struct run *run, const struct run_summary *runs, 
         "Say which one.");
 }
 
-/* The run that is named, else the only open one, else the newest. */
 struct error *run_choose(struct run *run)
 {
-    const struct run_summary *runs, *chosen = NULL;
+    const struct run_summary *runs = NULL;
     const char *cluster;
-    size_t count, open = 0;
+    const char *id = run->options->run;
+    size_t count = 0;
     struct error *error = cluster_of(run, &cluster);
 
-    if (error == NULL)
-        error = run_list(run->arena, &run->place, cluster, &runs, &count);
+    // A run that is named is found without reading the others.
+    if (error == NULL && id == NULL)
+        error = run_list_open(run->arena, &run->place, cluster, &runs, &count);
     if (error != NULL)
         return error;
-    for (size_t at = 0; at < count; at++) {
-        bool is_open = run_state_is_open(runs[at].state);
-
-        if (run->options->run != NULL ? equal(runs[at].id, run->options->run)
-                                      : is_open || chosen == NULL)
-            chosen = chosen == NULL || is_open ? &runs[at] : chosen;
-        open += is_open;
-    }
-    if (run->options->run == NULL && open > 1)
+    if (count > 1)
         return list_open(run, runs, count);
-    if (chosen == NULL)
+    run->folder =
+        count == 1 ? runs[0].folder : run_find_folder(run->arena, &run->place, cluster, id);
+    if (run->folder == NULL)
         return error_hint(
             run->arena,
-            run->options->run == NULL
-                ? error_new(run->arena, ERROR_INPUT, "there is no run in \"%s\"",
-                            run->place.journal)
-                : error_new(run->arena, ERROR_INPUT, "there is no run \"%s\" in \"%s\"",
-                            run->options->run, run->place.journal),
+            id == NULL ? error_new(run->arena, ERROR_INPUT, "there is no run in \"%s\"",
+                                   run->place.journal)
+                       : error_new(run->arena, ERROR_INPUT, "there is no run \"%s\" in \"%s\"", id,
+                                   run->place.journal),
             "The journal was chosen by %s; name another with --journal DIR.", run->place.origin);
-    run->folder = chosen->folder;
-    run->id = chosen->id;
+    run->id = strrchr(run->folder, '/') + 1;
     return NULL;
 }
 

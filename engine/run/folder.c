@@ -226,8 +226,31 @@ static const char **folders_list(struct arena *arena, const char *folder, size_t
     return names;
 }
 
+enum {
+    TAIL_BYTES = 4096, /* behind the record that closes a run only a few short ones follow */
+};
+
+/* True if the end of the journal in FOLDER says that the run is closed. Reading no more is cheap.
+ */
+static bool is_closed(struct arena *arena, const char *folder)
+{
+    char tail[TAIL_BYTES + 1] = "";
+    int fd = open(arena_printf(arena, "%s/journal.jsonl", folder), O_RDONLY | O_CLOEXEC);
+    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    ssize_t got =
+        fd < 0 ? 0 : pread(fd, tail, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+    bool closed = false;
+
+    if (fd >= 0)
+        (void)close(fd);
+    for (int state = RUN_REFUSED; got > 0 && state <= RUN_CLOSED; state++)
+        closed |= strstr(tail, arena_printf(arena, "\"type\":\"state\",\"state\":\"%s\"",
+                                            run_state_names[state])) != NULL;
+    return closed;
+}
+
 /* Appends the runs in one cluster's folder; those whose journal was never begun are left out. */
-static struct error *cluster_list(struct arena *arena, const char *folder,
+static struct error *cluster_list(struct arena *arena, const char *folder, bool only_open,
                                   struct run_summary **runs, size_t *count)
 {
     size_t found;
@@ -239,7 +262,8 @@ static struct error *cluster_list(struct arena *arena, const char *folder,
     for (size_t at = 0; at < found; at++) {
         const char *path = arena_printf(arena, "%s/%s", folder, names[at]);
 
-        if (access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) != 0)
+        if (access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) != 0 ||
+            (only_open && is_closed(arena, path)))
             continue;
 
         struct error *error = run_load_summary(arena, path, &all[*count]);
@@ -252,8 +276,8 @@ static struct error *cluster_list(struct arena *arena, const char *folder,
     return NULL;
 }
 
-struct error *run_list(struct arena *arena, const struct run_place *place, const char *cluster,
-                       const struct run_summary **out, size_t *count)
+static struct error *list(struct arena *arena, const struct run_place *place, const char *cluster,
+                          bool only_open, const struct run_summary **out, size_t *count)
 {
     struct run_summary *runs = NULL;
     size_t clusters = 1;
@@ -264,8 +288,47 @@ struct error *run_list(struct arena *arena, const struct run_place *place, const
     if (cluster == NULL)
         names = folders_list(arena, place->journal, &clusters);
     for (size_t at = 0; at < clusters && error == NULL; at++)
-        error = cluster_list(arena, arena_printf(arena, "%s/%s", place->journal, names[at]), &runs,
-                             count);
+        error = cluster_list(arena, arena_printf(arena, "%s/%s", place->journal, names[at]),
+                             only_open, &runs, count);
     *out = runs;
     return error;
+}
+
+struct error *run_list(struct arena *arena, const struct run_place *place, const char *cluster,
+                       const struct run_summary **out, size_t *count)
+{
+    return list(arena, place, cluster, false, out, count);
+}
+
+struct error *run_list_open(struct arena *arena, const struct run_place *place, const char *cluster,
+                            const struct run_summary **out, size_t *count)
+{
+    return list(arena, place, cluster, true, out, count);
+}
+
+const char *run_find_folder(struct arena *arena, const struct run_place *place, const char *cluster,
+                            const char *id)
+{
+    size_t clusters = 1;
+    const char **names = &cluster;
+    const char *newest = NULL, *newest_id = "";
+
+    if (cluster == NULL)
+        names = folders_list(arena, place->journal, &clusters);
+    for (size_t at = 0; at < clusters; at++) {
+        const char *folder = arena_printf(arena, "%s/%s", place->journal, names[at]);
+        size_t count;
+        const char **runs = folders_list(arena, folder, &count);
+
+        for (size_t run = 0; run < count; run++) {
+            const char *path = arena_printf(arena, "%s/%s", folder, runs[run]);
+
+            if ((id == NULL ? strcmp(runs[run], newest_id) > 0 : equal(id, runs[run])) &&
+                access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) == 0) {
+                newest = path;
+                newest_id = runs[run];
+            }
+        }
+    }
+    return newest;
 }

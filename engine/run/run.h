@@ -75,6 +75,14 @@ struct run_place {
     const char *origin;  /* "--journal", "$HOLDBACK_JOURNAL", "the cluster file", "the default" */
 };
 
+/* The open ones only: what is closed is told by the end of its journal, however many there are. */
+struct error *run_list_open(struct arena *arena, const struct run_place *place, const char *cluster,
+                            const struct run_summary **out, size_t *count);
+
+/* The folder of run ID (of CLUSTER, if not NULL), of the newest run if ID is NULL; or NULL. */
+const char *run_find_folder(struct arena *arena, const struct run_place *place, const char *cluster,
+                            const char *id);
+
 struct error *run_load_summary(struct arena *arena, const char *folder, struct run_summary *out);
 
 /* All runs below PLACE (of CLUSTER, if not NULL), newest first. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    LOOK_EVERY_MS = 40,        /* a file that appears is seen within a twentieth of a second */
+    LOOK_EVERY_MS = 25,        /* a file that appears is seen within a twentieth of a second */
     LOOK_EVERY_LATER_MS = 250, /* after half a minute nobody needs to know that quickly */
     LATER_MS = 30000,
     GUARD_TIMEOUT_MS = 5000,
@@ -203,13 +203,28 @@ static enum step_state apply_on_host(struct work *work, struct worker *worker, s
                                                                              : STEP_RUNNING;
 }
 
+/*
+ * A session that has been idle while another host worked for hours may be gone, which shows only
+ * now. Looking is harmless, so it is tried once more, on a new one.
+ */
+static enum look first_look(struct work *work, struct error **error)
+{
+    enum look look = work->step->action->look(work, error);
+
+    if (look != LOOK_FAILED || (*error)->kind != ERROR_UNREACHABLE)
+        return look;
+    results_clear(work);
+    *error = NULL;
+    return work->step->action->look(work, error);
+}
+
 static enum step_state wait_on_host(struct work *work, struct worker *worker, struct error **error)
 {
     const bool once = work->step->phase == PHASE_PREFLIGHT && !work->step->timeout_is_written;
     enum look look;
 
     if (once) {
-        look = work->step->action->look(work, error);
+        look = first_look(work, error);
         if (look == LOOK_WOULD_CHANGE || look == LOOK_UNKNOWN)
             *error =
                 error_new(work->arena, ERROR_FAILED, "not so%s%s", work->words == NULL ? "" : ": ",
@@ -227,7 +242,7 @@ static enum step_state run_on_host(struct work *work, struct worker *worker, str
     if (!step_has_effect(work->step))
         return wait_on_host(work, worker, error);
 
-    enum look look = work->step->action->look(work, error);
+    enum look look = first_look(work, error);
 
     if (look == LOOK_ALREADY)
         return STEP_ALREADY;

@@ -95,7 +95,7 @@ static void the_first_interrupt_ends_a_wait(void **state)
 
     assert_int_equal(error->kind, ERROR_STOPPED);
     assert_string_equal(error_text(&scene.arena, error),
-                        "step \"a\" failed on leader (pg1): stopped while waiting");
+                        "step \"a\" was interrupted on leader (pg1): stopped while waiting");
     assert_log("look a@pg1\n");
 }
 
@@ -147,7 +147,8 @@ static void the_second_interrupt_stops_what_is_running(void **state)
 
     assert_true(clock_ms() - began_ms < 2000);
     assert_int_equal(error->kind, ERROR_STOPPED);
-    assert_string_equal(error_text(&scene.arena, error), "step \"a\" failed on pg1: stopped");
+    assert_string_equal(error_text(&scene.arena, error),
+                        "step \"a\" was interrupted on pg1: stopped");
     assert_null(strstr(text_string(&scene.log), "b@"));
 }
 
