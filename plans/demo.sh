@@ -317,12 +317,11 @@ act_commit() {
     echo '$ cat good.sql'
     cat good.sql
     holdback '/Z  migrate-sql.*done/p; /^run/p' deploy plans/blue-green.yml -c demo.yml --set migration=good.sql -y
-    holdback '/  begins$/d; p' commit
+    holdback '/  begins$/d; /  leader-p/d; /  config-a/d; p' commit
     prove "every member has the new column, the held standby too" until_true 20 everywhere has_currency
     prove "one leader, the others stream from it" is_healthy
     prove "maintenance mode is off" is_not_in_maintenance
     prove "nothing of holdback is left on the hosts" leaves_nothing
-    echo
     holdback p runs
 }
 

@@ -56,6 +56,19 @@ void arena_release(struct arena *arena)
     }
 }
 
+void arena_adopt(struct arena *arena, struct arena *from)
+{
+    struct arena_block *last = from->blocks;
+
+    if (last == NULL)
+        return;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = arena->blocks;
+    arena->blocks = from->blocks;
+    from->blocks = NULL;
+}
+
 /* Without the zeroing, for callers that fill every byte. SIZE is rounded up to the alignment. */
 static void *take(struct arena *arena, size_t size)
 {

@@ -20,6 +20,9 @@ struct arena {
 /* Frees everything; the arena is empty and usable again. */
 void arena_release(struct arena *arena);
 
+/* Moves all that FROM holds into ARENA; FROM is empty afterwards. */
+void arena_adopt(struct arena *arena, struct arena *from);
+
 /* Zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);
 

@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-/* What an error means for the program's exit status (DESIGN: exit codes). */
+/* What an error means for the program's exit status: the numbers below 100 are exit codes. */
 enum error_kind {
     ERROR_FAILED = 1,       /* a step or command failed */
     ERROR_INPUT = 3,        /* plan, cluster file or command line is wrong; nothing was touched */

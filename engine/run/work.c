@@ -113,35 +113,45 @@ static bool is_not_yet(const struct work *work, const struct error *error)
            !work->step->ask_if_unreachable;
 }
 
-/*
- * Looks until the effect is there (and has been without a break for stable-for). LOOK_WOULD_CHANGE
- * after a timeout or an interrupt: *error says which.
- */
-static enum look look_until(struct work *work, struct worker *worker, struct error **error)
+/* One look of a loop; what it finds lives in ARENA, which is emptied first. */
+static enum look look_again(struct work *work, struct arena *arena, struct error **error)
+{
+    const char *before = work->words;
+
+    arena_release(arena);
+    work->arena = arena;
+    results_clear(work);
+    *error = NULL;
+
+    enum look look = work->step->action->look(work, error);
+
+    // What the deadline cut off in the middle says nothing: the look before it does.
+    if (look == LOOK_FAILED && clock_ms() >= work->deadline_ms && work->is_repeat &&
+        ((*error)->kind == ERROR_TIMEOUT || (*error)->kind == ERROR_FAILED)) {
+        look = LOOK_WOULD_CHANGE;
+        work->words = before;
+        *error = NULL;
+    } else if (look == LOOK_FAILED && is_not_yet(work, *error)) {
+        look = LOOK_WOULD_CHANGE;
+        work->words = error_text(arena, *error);
+        *error = NULL;
+    }
+    work->is_repeat = true;
+    return look;
+}
+
+/* See look_until. A look's findings are kept until the second look after it. */
+static enum look look_in_turns(struct work *work, struct worker *worker, struct arena turns[2],
+                               struct error **error)
 {
     const int64_t began_ms = clock_ms(), stable_ms = duration_of(work, "stable-for");
     const int64_t every_ms = duration_of(work, "every");
     int64_t true_since_ms = -1;
 
-    for (;;) {
-        const char *before = work->words;
-
-        results_clear(work);
-
-        enum look look = work->step->action->look(work, error);
+    for (unsigned turn = 0;; turn++) {
+        enum look look = look_again(work, &turns[turn % 2], error);
         int64_t now_ms = clock_ms();
 
-        // What the deadline cut off in the middle says nothing: the look before it does.
-        if (look == LOOK_FAILED && now_ms >= work->deadline_ms && work->is_repeat &&
-            ((*error)->kind == ERROR_TIMEOUT || (*error)->kind == ERROR_FAILED)) {
-            look = LOOK_WOULD_CHANGE;
-            work->words = before;
-        }
-        work->is_repeat = true;
-        if (look == LOOK_FAILED && is_not_yet(work, *error)) {
-            work->words = error_text(work->arena, *error);
-            look = LOOK_WOULD_CHANGE;
-        }
         if (look == LOOK_FAILED)
             return look;
         if (work->words != NULL)
@@ -165,6 +175,22 @@ static enum look look_until(struct work *work, struct worker *worker, struct err
             return LOOK_WOULD_CHANGE;
         }
     }
+}
+
+/*
+ * Looks until the effect is there (and has been without a break for stable-for). LOOK_WOULD_CHANGE
+ * after a timeout or an interrupt: *error says which. Hours of looking need no more memory than two
+ * looks do.
+ */
+static enum look look_until(struct work *work, struct worker *worker, struct error **error)
+{
+    struct arena *own = work->arena, turns[2] = {0};
+    enum look look = look_in_turns(work, worker, turns, error);
+
+    work->arena = own;
+    arena_adopt(own, &turns[0]);
+    arena_adopt(own, &turns[1]);
+    return look;
 }
 
 static enum step_state failed_look(const struct error *error)

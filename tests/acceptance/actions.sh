@@ -5,7 +5,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-file=$state/cluster-socket.yml
 on_leader() { # SQL
     psql_on "$("$cluster" leader)" "$1"
 }

@@ -14,6 +14,7 @@ state=/run/holdback-test/$HOLDBACK_TEST_CLUSTER
 work=$(mktemp -d /tmp/holdback-acceptance.XXXXXX)
 export HOLDBACK_JOURNAL=$work/journal
 plan=$root/plans/blue-green.yml
+file=$state/cluster-socket.yml
 passed=0 failed=0 writers=()
 
 clean_up() {
@@ -52,7 +53,7 @@ expect_message() {
 deploy() { # MIGRATION [OPTION...]
     local migration=$1
     shift
-    holdback deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$migration" --yes "$@"
+    holdback deploy "$plan" -c "$file" --set "migration=$migration" --yes "$@"
 }
 
 psql_on() { # HOST SQL: one value or several lines, unaligned
@@ -190,7 +191,7 @@ prove_healthy() {
     local leader
     "$cluster" wait 30 >/dev/null || fail "the cluster is not healthy"
     leader=$("$cluster" leader)
-    psql_on "$leader" "CREATE TABLE IF NOT EXISTS proof (x int); INSERT INTO proof VALUES (1)" || fail "no writes on $leader"
+    psql_on "$leader" "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS proof (x int); INSERT INTO proof VALUES (1)" || fail "no writes on $leader"
     until_true 10 equal_everywhere "$(psql_on "$leader" 'SELECT count(*) FROM proof')" 'SELECT count(*) FROM proof' ||
         fail "a row does not arrive everywhere"
     "$cluster" list | grep -q 'Maintenance mode' && fail "maintenance mode is on"

@@ -1,5 +1,6 @@
 #include "scripted.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -88,7 +89,8 @@ static void a_host_that_cannot_be_reached_ends_the_step_and_nothing_more_begins(
     assert_journal("intent a #1 pg1\n");
     assert_null(run_sync(&scene.run));
     assert_journal("intent a #1 pg1\na@pg1 unreachable: look said unreachable\n");
-    assert_log("look a@pg1\n");
+    // A session that has been idle for long is found broken only by the first look.
+    assert_log("look a@pg1\nlook a@pg1\n");
 }
 
 static void unreachable_with_ask_is_in_doubt_for_the_command_and_names_resolve(void **state)
@@ -381,6 +383,16 @@ static void a_wait_looks_until_it_is_true_and_applies_nothing(void **state)
     assert_log("look a@pg1\nlook a@pg1\nlook a@pg1\n");
 }
 
+static void a_host_that_does_not_answer_is_not_yet_in_a_wait(void **state)
+{
+    (void)state;
+    begin("deploy:\n  - {id: a, hosts: leader, timeout: 5s, wait-until: {port: 1}}\n");
+    script("look", "a", "failed/unreachable would already");
+
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_journal("intent a #1 pg1\na@pg1 done\n");
+}
+
 static void a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says(void **state)
 {
     (void)state;
@@ -394,6 +406,32 @@ static void a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says(voi
     assert_string_equal(go(PHASE_DEPLOY), "");
     assert_true(clock_ms() - began_ms >= 60);
     assert_true(starts_with(text_string(&scene.log), "look a@pg1\nlook a@pg1\nlook a@pg1\n"));
+}
+
+static _Atomic size_t least_used = SIZE_MAX, most_used;
+
+static void use_a_megabyte(struct scene *of, const struct work *work)
+{
+    struct mallinfo2 used = mallinfo2();
+    size_t bytes = used.uordblks + used.hblkhd;
+
+    (void)of;
+    (void)arena_alloc(work->arena, (size_t)1024 * 1024);
+    least_used = bytes < least_used ? bytes : least_used;
+    most_used = bytes > most_used ? bytes : most_used;
+}
+
+static void a_long_wait_needs_no_more_memory_than_a_short_one(void **state)
+{
+    (void)state;
+    begin(
+        "deploy:\n  - {id: a, hosts: leader, timeout: 200ms, wait-until: {port: 1, every: 1ms}}\n");
+    script("look", "a", "would");
+    scene.on_look = use_a_megabyte;
+
+    (void)go(PHASE_DEPLOY);
+    assert_true(text_string(&scene.log)[200] != '\0');
+    assert_true(most_used - least_used < (size_t)8 * 1024 * 1024);
 }
 
 static void a_step_on_a_role_without_hosts_does_nothing(void **state)
@@ -432,7 +470,9 @@ int main(void)
         SCENE_TEST(restore_without_a_reference_is_told_so),
         SCENE_TEST(restore_is_given_what_its_step_saved_on_this_host),
         SCENE_TEST(a_wait_looks_until_it_is_true_and_applies_nothing),
+        SCENE_TEST(a_host_that_does_not_answer_is_not_yet_in_a_wait),
         SCENE_TEST(a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says),
+        SCENE_TEST(a_long_wait_needs_no_more_memory_than_a_short_one),
         SCENE_TEST(a_step_on_a_role_without_hosts_does_nothing),
     };
 
