@@ -54,6 +54,13 @@ struct error *error_hint(struct arena *arena, struct error *error, const char *f
     return error;
 }
 
+const char *error_find_hint(const struct error *error)
+{
+    while (error != NULL && error->hint == NULL)
+        error = error->cause;
+    return error == NULL ? NULL : error->hint;
+}
+
 const char *error_text(struct arena *arena, const struct error *error)
 {
     const char *text = arena_strdup(arena, error->message);

@@ -57,6 +57,9 @@ struct error *error_because(struct arena *arena, const struct error *cause, cons
 struct error *error_hint(struct arena *arena, struct error *error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The hint of the error, or of the nearest cause that has one; or NULL. */
+const char *error_find_hint(const struct error *error);
+
 /* "message: cause: cause", without places and hints, in ARENA. */
 const char *error_text(struct arena *arena, const struct error *error);
 

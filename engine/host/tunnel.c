@@ -259,6 +259,9 @@ static struct error *greeting_await(struct host *host, struct arena *arena, stru
             if (!bytes->truncated)
                 continue;
         }
+        if (stream_state(stream) == STREAM_REFUSED)
+            return error_new(arena, ERROR_UNREACHABLE, "%s did not start a command: %s",
+                             host_what(host, arena), stream_problem(stream));
         if (bytes->truncated || (got < 0 && more < 0))
             return become_refused(host, arena, user, stream_status(stream), text_string(&words));
 

@@ -79,6 +79,9 @@ struct error *rollback_go(struct run *run)
                                error_because(run->arena, error, "cannot roll back to the mark"),
                                "The held state is gone. Keep the deployment (holdback commit "
                                "--without-guard), or restore from a backup and close the run.");
+        // Whoever says no here has not begun to roll back, and may still commit.
+        if (error == NULL)
+            error = phase_pass_first_gate(run, PHASE_ROLLBACK);
         if (error != NULL)
             return stop_record(run, error);
         state_record(run, transition_find(run->ledger.summary.state, EVENT_ROLLBACK));

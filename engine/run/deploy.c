@@ -17,9 +17,9 @@ static struct error *refuse_second_run(struct run *run, const char *cluster)
         if (!run_state_is_open(runs[at].state))
             continue;
         error = error_new(run->arena, ERROR_LOCKED,
-                          "run \"%s\" of %s has locked cluster \"%s\" since %s (%s%s%s)",
-                          runs[at].id, runs[at].holder == NULL ? runs[at].by : runs[at].holder,
-                          cluster, runs[at].began, run_state_names[runs[at].state],
+                          "run \"%s\" of %s on %s has locked cluster \"%s\" since %s (%s%s%s)",
+                          runs[at].id, runs[at].by, runs[at].from, cluster, runs[at].began,
+                          run_state_names[runs[at].state],
                           runs[at].current_step == NULL ? "" : ", step ",
                           runs[at].current_step == NULL ? "" : runs[at].current_step);
         return error_hint(run->arena, error, "See it with: holdback status %s", runs[at].id);

@@ -34,7 +34,8 @@ struct run {
     const struct pinned_role *roles;
     size_t role_count;
 
-    struct guards *guards; /* guard.h; NULL: none are in force */
+    struct guards *guards;     /* guard.h; NULL: none are in force */
+    const char *failed_guards; /* "--without-guard A ...": those that guards_look found; or NULL */
     bool is_preview;
 
     /* For the progress display. */
@@ -138,6 +139,9 @@ struct error *when_holds(const struct run *run, const struct when *when, size_t 
 bool step_has_begun(const struct run *run, const struct step *step);
 
 struct error *phase_run(struct run *run, enum phase phase);
+
+/* The gate of the first step that will run: asked before the run's state changes for it. */
+struct error *phase_pass_first_gate(struct run *run, enum phase phase);
 
 /* All are tried; what they find is told together. */
 struct error *preflight_run(struct run *run);

@@ -276,6 +276,12 @@ static struct error *cluster_list(struct arena *arena, const char *folder, bool 
     return NULL;
 }
 
+/* An id begins with the time at which its run began. */
+static int newer_first(const void *a, const void *b)
+{
+    return strcmp(((const struct run_summary *)b)->id, ((const struct run_summary *)a)->id);
+}
+
 static struct error *list(struct arena *arena, const struct run_place *place, const char *cluster,
                           bool only_open, const struct run_summary **out, size_t *count)
 {
@@ -285,11 +291,16 @@ static struct error *list(struct arena *arena, const struct run_place *place, co
     struct error *error = NULL;
 
     *count = 0;
+    if (access(place->journal, R_OK | X_OK) != 0 && errno != ENOENT)
+        return error_new(arena, ERROR_INPUT, "could not read journal \"%s\": %s", place->journal,
+                         errno_text(arena, errno));
     if (cluster == NULL)
         names = folders_list(arena, place->journal, &clusters);
     for (size_t at = 0; at < clusters && error == NULL; at++)
         error = cluster_list(arena, arena_printf(arena, "%s/%s", place->journal, names[at]),
                              only_open, &runs, count);
+    if (runs != NULL && *count > 1)
+        qsort(runs, *count, sizeof *runs, newer_first);
     *out = runs;
     return error;
 }

@@ -111,10 +111,12 @@ static const char *guard_words(const struct task *task, const struct error *erro
 static struct error *guard_error(struct arena *arena, const struct guard *guard,
                                  const struct host_settings *host, const char *words)
 {
-    return error_new(arena, ERROR_GUARD, "guard \"%s\" is not true on \"%s\"%s%s%s%s",
-                     guard->step.id, host->name, guard->step.about == NULL ? "" : ": ",
-                     guard->step.about == NULL ? "" : guard->step.about, *words == '\0' ? "" : ": ",
-                     words);
+    const char *about = guard->step.about;
+
+    return error_new(arena, ERROR_GUARD, "guard \"%s\" failed on \"%s\"%s%s%s%s", guard->step.id,
+                     host->name,
+                     about == NULL ? "" : ": no longer so: ", about == NULL ? "" : about,
+                     *words == '\0' ? "" : ": ", words);
 }
 
 /* Looks at one guard on one host, in the calling thread. True: as it must be. */
@@ -368,20 +370,30 @@ const struct error *guards_failed(struct guards *guards)
 
 struct error *guards_look(struct run *run, enum phase phase)
 {
+    CLEANUP(text_release) struct text waivers = {0};
+    struct error *first = NULL;
+
     for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next) {
         size_t count;
         const struct host_settings *const *hosts = step_hosts(run, &guard->step, &count);
+        bool failed = false;
 
         if (guard->show_only || !guard_is_in_force(run, guard, phase, NULL))
             continue;
-        for (size_t at = 0; at < count; at++) {
+        for (size_t at = 0; at < count && !failed; at++) {
             char words[160];
 
-            if (!look_at(run, guard, hosts[at], run->hosts[run_host_index(run, hosts[at])], words))
-                return guard_error(run->arena, guard, hosts[at], words);
+            failed =
+                !look_at(run, guard, hosts[at], run->hosts[run_host_index(run, hosts[at])], words);
+            if (failed && first == NULL)
+                first = guard_error(run->arena, guard, hosts[at], words);
         }
+        if (failed)
+            text_append_format(&waivers, " --without-guard %s", guard->step.id);
     }
-    return NULL;
+    if (first != NULL)
+        run->failed_guards = text_copy(&waivers, run->arena);
+    return first;
 }
 
 void guards_sample(struct run *run, enum phase phase, struct run_view *view)

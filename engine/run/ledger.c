@@ -118,6 +118,7 @@ static void apply_command(struct ledger *ledger, const struct record *record)
     ledger->summary.is_stopped = false;
     ledger->summary.stop_reason = ledger->summary.stop_hint = NULL;
     ledger->summary.stop_exit = 0;
+    ledger->summary.stop_guards = NULL;
 }
 
 static void apply_identity(struct ledger *ledger, const struct record *record)
@@ -218,6 +219,7 @@ static void apply_stop(struct ledger *ledger, const struct record *record)
     summary->stop_reason = node_text(record->node, "reason");
     summary->stop_hint = node_text(record->node, "hint");
     summary->stop_exit = (int)node_integer(record->node, "exit", 1);
+    summary->stop_guards = node_text(record->node, "guards");
 }
 
 static void apply_plan(struct ledger *ledger, const struct record *record)

@@ -28,19 +28,13 @@ void state_record(struct run *run, const struct transition *transition)
                         transition->says);
 }
 
-static const char *hint_of(const struct error *error)
-{
-    while (error->hint == NULL && error->cause != NULL)
-        error = error->cause;
-    return error->hint;
-}
-
 /* The last words of a command that did not come to its end; the error stays the one to tell. */
 struct error *stop_record(struct run *run, struct error *error)
 {
-    run_record(run, "stop", "\"exit\":%d,\"reason\":%s,\"hint\":%s", exit_of(error),
+    run_record(run, "stop", "\"exit\":%d,\"reason\":%s,\"hint\":%s,\"guards\":%s", exit_of(error),
                json_text(run->arena, error_text(run->arena, error)),
-               json_text(run->arena, hint_of(error)));
+               json_text(run->arena, error_find_hint(error)),
+               json_text(run->arena, run->failed_guards));
 
     struct error *failed = run_sync(run);
 

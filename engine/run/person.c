@@ -157,6 +157,15 @@ static void next_resolve(struct next_list *list, const struct step_status *statu
             "say what became of it, when you have found out"};
 }
 
+/* After a lost hold there is no way back to the mark, and commit must be told to do without. */
+static void next_without_guards(struct next_list *list)
+{
+    list->out[list->count++] =
+        (struct next_command){arena_printf(list->arena, "holdback commit %s%s --why TEXT",
+                                           list->summary->id, list->summary->stop_guards),
+                              "keep the deployment without the hold"};
+}
+
 size_t run_next_commands(struct arena *arena, const struct run_summary *summary,
                          struct next_command out[4])
 {
@@ -174,6 +183,10 @@ size_t run_next_commands(struct arena *arena, const struct run_summary *summary,
         next_resolve(&list, doubtful);
     switch (summary->state) {
     case RUN_DEPLOYED:
+        if (summary->stop_guards != NULL) {
+            next_without_guards(&list);
+            break;
+        }
         next_add(&list, "commit", "keep the deployment");
         next_add(&list, "rollback", "bring the cluster back to the held state");
         break;

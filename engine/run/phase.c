@@ -22,7 +22,8 @@ bool step_has_begun(const struct run *run, const struct step *step)
         return false;
     }
     for (size_t at = 0; at < run->ledger.summary.status_count; at++) {
-        if (equal(run->ledger.statuses[at].step, step->id))
+        // What a person resolved without a try of ours has not begun: its `when` still counts.
+        if (equal(run->ledger.statuses[at].step, step->id) && run->ledger.statuses[at].try > 0)
             return true;
     }
     return false;
@@ -79,6 +80,8 @@ static struct error *pass_gate(struct run *run, const struct step *step)
     error = run_sync(run);
     if (error != NULL)
         return error;
+    if (run_interrupted(run) != 0)
+        return run_interrupted_error(run);
     if (!is_confirmed(run, step->id) && (observer == NULL || observer->confirm == NULL ||
                                          !observer->confirm(observer->context, step, question))) {
         if (run_interrupted(run) != 0)
@@ -91,6 +94,18 @@ static struct error *pass_gate(struct run *run, const struct step *step)
     run_record(run, "gate", "\"step\":%s,\"question\":%s,\"by\":%s",
                json_text(run->arena, step->id), json_text(run->arena, question),
                json_text(run->arena, run->as_user));
+    return NULL;
+}
+
+struct error *phase_pass_first_gate(struct run *run, enum phase phase)
+{
+    for (const struct step *step = run->plan->phases[phase]; step != NULL; step = step->next) {
+        bool holds;
+        struct error *error = when_holds(run, step->when, step->when_count, step, &holds, NULL);
+
+        if (error != NULL || holds)
+            return error != NULL ? error : pass_gate(run, step);
+    }
     return NULL;
 }
 

@@ -204,7 +204,7 @@ struct error *prepare_claims(struct run *run)
 
 /* What a host says of the cluster it belongs to; NULL: not known. */
 struct host_identity {
-    const char *system_identifier, *scope, *folder;
+    const char *system_identifier, *scope, *member, *folder;
     int version;
 };
 
@@ -233,6 +233,33 @@ static void ask_controldata(struct worker *worker, struct host_identity *identit
 
     if (digits > 0)
         identity->system_identifier = arena_copy(&worker->arena, out, digits);
+}
+
+/*
+ * Who the Patroni on this host says it is. Its REST does not tell before Patroni 3.1, so its own
+ * configuration is asked, where the cluster file says which that is.
+ */
+static void ask_member(struct worker *worker, struct host_identity *identity)
+{
+    CLEANUP(shell_result_release) struct shell_result result = {0};
+    const char *arguments[] = {worker->target->patroni.config, NULL};
+    const struct shell_request request = {
+        .user = worker->target->postgres.os_user,
+        .script = "sed -n \"s/^name: *//p\" \"$1\" | tr -d \"\\\"'\"",
+        .arguments = arguments,
+        .deadline_ms = clock_ms() + START_TIMEOUT_MS,
+    };
+
+    if (identity->member != NULL || arguments[0] == NULL)
+        return;
+    if (host_shell(worker->host, &worker->arena, &request, &result) != NULL || result.status != 0)
+        return;
+
+    const char *out = text_string(&result.out);
+    size_t length = strcspn(out, " \t\r\n#");
+
+    if (length > 0)
+        identity->member = arena_copy(&worker->arena, out, length);
 }
 
 /* The folder is made only where a text of the plan asks for it. */
@@ -267,12 +294,14 @@ static void identity_worker(struct worker *worker)
     }
     if (error == NULL) {
         identity->scope = node_text(node_find(status.body, "patroni"), "scope");
+        identity->member = node_text(node_find(status.body, "patroni"), "name");
         identity->version = (int)status.server_version;
         if (*status.system_identifier != '\0')
             identity->system_identifier = status.system_identifier;
     }
     if (identity->system_identifier == NULL)
         ask_controldata(worker, identity);
+    ask_member(worker, identity);
     if (plan_names_folder(run->plan))
         worker->error =
             run_folder(worker->host, &worker->arena, run->id, worker->target->postgres.os_user,
@@ -292,6 +321,15 @@ static struct error *identity_compare(struct run *run, const struct worker *work
                       "host \"%s\" belongs to the Patroni cluster \"%s\", not to \"%s\"", host,
                       identity->scope, run->cluster->name),
             "Check \"cluster\" and the addresses in \"%s\".", run->cluster->file);
+    if (identity->member != NULL && !equal(identity->member, worker->target->member))
+        return error_hint(
+            run->arena,
+            error_new(run->arena, ERROR_INPUT,
+                      "the Patroni on host \"%s\" (%s) is member \"%s\", not \"%s\"", host,
+                      worker->target->address, identity->member, worker->target->member),
+            "Check the addresses in \"%s\"; a host whose member has another name says so with "
+            "\"member\".",
+            run->cluster->file);
     if (identity->system_identifier == NULL)
         return NULL;
     if (*known != NULL && !equal(*known, identity->system_identifier))

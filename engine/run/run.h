@@ -59,6 +59,7 @@ struct run_summary {
     bool is_stopped;                     /* the last command ended before its phase did */
     const char *stop_reason, *stop_hint; /* of the last stop, or NULL */
     int stop_exit;
+    const char *stop_guards; /* " --without-guard ID ...": what would let commit go on; or NULL */
     const char *began, *ended;
     const char *by, *from; /* user, host of who started it */
     const char

@@ -95,10 +95,8 @@ static void outcome_record(struct batch *batch, const struct worker *worker,
     struct run *run = batch->run;
     const struct error *error = worker->error;
     const char *words = error != NULL ? error_text(run->arena, error) : task->words;
-    const char *hint = NULL;
+    const char *hint = error_find_hint(error);
 
-    for (const struct error *cause = error; cause != NULL && hint == NULL; cause = cause->cause)
-        hint = cause->hint;
     run_record(run, "outcome",
                "\"step\":%s,\"host\":%s,\"try\":%d,\"result\":%s,\"words\":%s,\"hint\":%s,"
                "\"ms\":%" PRId64 ",\"shared\":%s,\"saved\":{%s}",
@@ -139,6 +137,12 @@ static struct error *batch_error(struct batch *batch, const struct worker *worke
         error->kind = ERROR_IN_DOUBT;
         error_hint(run->arena, error, "Find out, then say so: %s",
                    resolve_target(batch, worker->target->name));
+    } else if (state == STEP_NOTHING && step_has_effect(batch->step) &&
+               error->kind == ERROR_FAILED && error_find_hint(error) == NULL) {
+        error_hint(run->arena, error,
+                   "Nothing of this step is left. With a corrected file or plan it goes on by: "
+                   "holdback resume %s --plan FILE",
+                   run->id);
     }
     return error;
 }

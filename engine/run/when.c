@@ -91,21 +91,31 @@ static struct error *condition_holds(const struct run *run, const struct when *w
     return NULL;
 }
 
+static const char *value_words(const struct run *run, const struct when *when)
+{
+    const struct value *value = scope_find(run->scope, NULL, when->subject);
+
+    return arena_printf(run->arena, "%s is %s", when->subject,
+                        value == NULL ? "another" : value->text);
+}
+
+/* Why a step is left out. */
 static const char *condition_words(const struct run *run, const struct when *when)
 {
-    static const char *const formats[] = {
-        [WHEN_POSTGRES] = "PostgreSQL is not %s",
-        [WHEN_VARIABLE] = "variable \"%s\" says otherwise",
-        [WHEN_VALUE] = "value \"%s\" says otherwise",
-        [WHEN_ROLE_IS_EMPTY] = "role \"%s\" is not empty",
-        [WHEN_MAY_HAVE_HAPPENED] = "step \"%s\" did not happen",
-        [WHEN_DID_NOT_HAPPEN] = "step \"%s\" may have happened",
-    };
-    const char *format = formats[when->kind];
-    const char *hole = strstr(format, "%s");
-
-    return arena_printf(run->arena, "%.*s%s%s", (int)(hole - format), format, when->subject,
-                        hole + 2);
+    switch (when->kind) {
+    case WHEN_POSTGRES:
+        return arena_printf(run->arena, "PostgreSQL is not %s", when->subject);
+    case WHEN_VARIABLE:
+    case WHEN_VALUE:
+        return value_words(run, when);
+    case WHEN_ROLE_IS_EMPTY:
+        return arena_printf(run->arena, "role \"%s\" is not empty", when->subject);
+    case WHEN_MAY_HAVE_HAPPENED:
+        return arena_printf(run->arena, "step \"%s\" did not happen", when->subject);
+    case WHEN_DID_NOT_HAPPEN:
+        return arena_printf(run->arena, "step \"%s\" may have happened", when->subject);
+    }
+    return "";
 }
 
 struct error *when_holds(const struct run *run, const struct when *when, size_t count,

@@ -342,7 +342,7 @@ END
     wait
     expect_status 1
     expect_message 'fail-when'
-    grep -qE 'steady .* done +[6-9][0-9][0-9] ms' "$work/err" || fail "stable-for is not kept"
+    grep -qE 'steady .* done +([6-9][0-9][0-9] ms|[0-9.]+ s)' "$work/err" || fail "stable-for is not kept"
     holdback close --why 'it was a test'
     prove_nothing_is_left
 }

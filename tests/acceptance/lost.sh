@@ -79,6 +79,20 @@ a_lost_hold_is_never_rolled_back_to() {
     psql_on "$("$cluster" leader)" 'DROP TABLE added'
 }
 
+a_rollback_that_nobody_confirmed_has_not_begun_and_commit_is_possible() {
+    remember
+    deploy "$work/good.sql"
+    expect_status 0
+    holdback rollback
+    expect_status 8
+    expect_message '--confirm way-back'
+    holdback commit
+    expect_status 0
+    prove_healthy
+    prove_nothing_is_left
+    psql_on "$("$cluster" leader)" 'DROP TABLE added'
+}
+
 a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     local dead run
     remember
@@ -114,4 +128,5 @@ run_tests \
     a_restart_of_the_held_postgres_stops_the_run_within_two_seconds \
     a_killed_backend_of_the_held_postgres_stops_the_run_within_two_seconds \
     a_lost_hold_is_never_rolled_back_to \
+    a_rollback_that_nobody_confirmed_has_not_begun_and_commit_is_possible \
     a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes

@@ -110,8 +110,10 @@ an_index_is_created_found_again_and_dropped_by_rollback() {
 
 a_lock_makes_the_index_wait_for_another_try() {
     index_plan
-    psql_on "$("$cluster" leader)" "BEGIN; LOCK TABLE big IN SHARE UPDATE EXCLUSIVE MODE; SELECT pg_sleep(1.5)" >/dev/null &
-    until_true 5 big_is_locked || fail "no lock"
+    psql_on "$("$cluster" leader)" "BEGIN; LOCK TABLE big IN SHARE UPDATE EXCLUSIVE MODE; SELECT pg_sleep(60)" >/dev/null 2>&1 &
+    until_true 10 big_is_locked || fail "no lock"
+    : >"$work/err"
+    unlock_after_a_try &
     big_index deploy
     wait
     expect_status 0
@@ -119,6 +121,11 @@ a_lock_makes_the_index_wait_for_another_try() {
     is_valid big_id || fail "no valid index"
     holdback rollback
     expect_status 0
+}
+
+unlock_after_a_try() {
+    until_true 20 grep -q 'lock timeout' "$work/err"
+    on_leader "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()" >/dev/null
 }
 
 big_is_locked() {

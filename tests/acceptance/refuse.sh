@@ -45,6 +45,11 @@ another_system_identifier_is_refused() {
     refused 3 'it is another cluster' "$work/identifier.yml"
 }
 
+addresses_that_were_swapped_are_refused() {
+    sed 's/10\.77\.0\.11/SWAP/; s/10\.77\.0\.13/10.77.0.11/; s/SWAP/10.77.0.13/' "$file" >"$work/swapped.yml"
+    refused 3 'is member "pg' "$work/swapped.yml"
+}
+
 maintenance_mode_that_is_on_already_is_refused() {
     "$cluster" patronictl pause --wait >/dev/null
     refused 9 'no-maintenance' "$file"
@@ -165,6 +170,7 @@ make_data
 run_tests \
     a_cluster_file_that_names_another_cluster_is_refused \
     another_system_identifier_is_refused \
+    addresses_that_were_swapped_are_refused \
     maintenance_mode_that_is_on_already_is_refused \
     a_scheduled_switchover_is_refused \
     replay_that_is_paused_already_is_refused \

@@ -245,6 +245,23 @@ static void closing_the_descriptor_ends_the_command(void **state)
     }
 }
 
+/* sshd lets a connection have 10 sessions at once, and counts one until both sides have closed it.
+ */
+static void commands_that_end_by_themselves_do_not_use_up_the_sessions(void **state)
+{
+    (void)state;
+    for (int tries = 0; tries < 25; tries++) {
+        struct pollfd wait = {.events = POLLIN};
+        char byte;
+
+        assert_no_error(&arena,
+                        host_tunnel_command(host, &arena, NULL, "exit 0", within(10), &wait.fd));
+        assert_no_error(&arena, host_wait(host, &arena, &wait, 1, within(10)));
+        assert_int_equal(read(wait.fd, &byte, 1), 0);
+        close(wait.fd);
+    }
+}
+
 static void a_tunnel_ends_when_the_session_breaks(void **state)
 {
     struct host *broken = host_new(&server->settings, -1);
@@ -276,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_command_runs_as_another_user_behind_the_noise_of_a_login),
         cmocka_unit_test(a_user_that_cannot_be_reached_is_told_at_once),
         cmocka_unit_test(closing_the_descriptor_ends_the_command),
+        cmocka_unit_test(commands_that_end_by_themselves_do_not_use_up_the_sessions),
         cmocka_unit_test(a_tunnel_ends_when_the_session_breaks),
     };
 
