@@ -2,14 +2,15 @@
 # Every test. Run as root on Debian 12; installs what it needs, and leaves no process, mount or namespace behind.
 #
 #   tests/run.sh            everything
-#   tests/run.sh NAME...    of: style build unit sanitize cases plans scripted rollback lost refuse kill demo
+#   tests/run.sh NAME...    some parts: style build tidy analyze unit sanitize cases shipped scripted demo leftovers, and the
+#                           names of tests/acceptance/; analyze takes minutes and is not among "everything"
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
 build=${HOLDBACK_BUILD:-/tmp/holdback-build}
 export HOLDBACK=$build/gcc/holdback
 export CLICOLOR_FORCE=0 NO_COLOR=1
-passed=0 failed=0 failures=()
+passed=0 failed=0
 
 # Prints what a part says when it fails, and one line when it does not.
 part() { # NAME COMMAND...
@@ -20,7 +21,6 @@ part() { # NAME COMMAND...
         printf 'ok      %4d s  %s  %s\n' $((SECONDS - began)) "$name" "$(grep -E '^[0-9]+ passed' "$log" | tail -1)"
     else
         failed=$((failed + 1))
-        failures+=("$name")
         printf 'FAILED  %4d s  %s\n' $((SECONDS - began)) "$name"
         tail -n 60 "$log" | sed 's/^/    /'
     fi
@@ -49,14 +49,20 @@ sanitize() {
 
 style() {
     git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror &&
-        git ls-files | grep -E '\.sh$|^\.ci/run$' | xargs shellcheck -x -P SCRIPTDIR
+        git ls-files | grep -E '\.sh$|^\.ci/run$' | xargs shellcheck -x -P SCRIPTDIR &&
+        tests/style.sh
 }
 
+# Clang's own analyzer takes a hundred times as long as the other checks together.
 tidy() {
-    git ls-files 'engine/*.c' 'actions/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy -quiet -p "$build/clang"
+    analyze --checks=-clang-analyzer-*
 }
 
-plans() {
+analyze() {
+    git ls-files 'engine/*.c' 'actions/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy -quiet -p "$build/clang" "$@"
+}
+
+shipped() {
     local plan
     for plan in plans/*.yml; do
         "$HOLDBACK" check "$plan" || return 1
@@ -84,17 +90,29 @@ leftovers() {
 
 # The slow ones each have a cluster of their own, so two of them fill two cores.
 acceptance() {
-    local name pids=() results=0 log
+    local name running=0
     for name in "$@"; do
-        (part "$name" "tests/acceptance/$name.sh"; exit "$failed") &
-        pids+=($!)
-        [ ${#pids[@]} -ge 2 ] && { wait "${pids[0]}" || results=1; pids=("${pids[@]:1}"); }
+        if [ "$running" -eq 2 ]; then
+            wait -n || acceptance_failed
+            running=$((running - 1))
+        fi
+        (
+            failed=0
+            part "$name" "tests/acceptance/$name.sh"
+            exit "$failed"
+        ) &
+        running=$((running + 1))
+        passed=$((passed + 1))
     done
-    for name in "${pids[@]}"; do
-        wait "$name" || results=1
+    while [ "$running" -gt 0 ]; do
+        wait -n || acceptance_failed
+        running=$((running - 1))
     done
-    passed=$((passed + $#))
-    [ "$results" -eq 0 ] || failed=$((failed + 1))
+}
+
+acceptance_failed() {
+    passed=$((passed - 1))
+    failed=$((failed + 1))
 }
 
 [ "$(id -u)" -eq 0 ] || { echo "run this as root: it installs packages and makes network namespaces" >&2; exit 1; }
@@ -102,17 +120,22 @@ tests/packages.sh run cluster developer || exit 1
 mkdir -p "$build"
 
 if [ $# -eq 0 ]; then
-    set -- style build tidy unit sanitize cases plans scripted acceptance demo leftovers
+    set -- style build tidy unit sanitize cases shipped scripted acceptance demo leftovers
 fi
 for name in "$@"; do
     case $name in
-    style | build | unit | sanitize | plans | tidy | leftovers) part "$name" "$name" ;;
+    style | build | unit | sanitize | shipped | tidy | analyze | leftovers) part "$name" "$name" ;;
     cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
     scripted) part scripted tests/crash/scripted.sh ;;
     demo) part demo plans/demo.sh ;;
-    acceptance) acceptance rollback lost refuse kill ;;
-    rollback | lost | refuse | kill) acceptance "$name" ;;
-    *) echo "no part \"$name\"" >&2; exit 1 ;;
+    acceptance) acceptance clusters rollback refuse actions plans lost kill signals ;;
+    *)
+        if [ ! -x "tests/acceptance/$name.sh" ]; then
+            echo "no part \"$name\"" >&2
+            exit 1
+        fi
+        acceptance "$name"
+        ;;
     esac
 done
 echo "$passed passed, $failed failed"

@@ -44,13 +44,19 @@ static struct error *postgres_matches(const struct run *run, const struct when *
     return NULL;
 }
 
-static struct error *value_matches(const struct run *run, const struct when *when,
-                                   const struct step *step, bool *holds)
+static const struct value *value_of(const struct run *run, const struct when *when,
+                                    const struct step *step)
 {
     size_t count;
     const struct host_settings *const *hosts = step_hosts(run, step, &count);
-    const struct value *value =
-        scope_find(run->scope, count == 1 ? hosts[0]->name : NULL, when->subject);
+
+    return scope_find(run->scope, count == 1 ? hosts[0]->name : NULL, when->subject);
+}
+
+static struct error *value_matches(const struct run *run, const struct when *when,
+                                   const struct step *step, bool *holds)
+{
+    const struct value *value = value_of(run, when, step);
 
     if (value == NULL)
         return error_at(run->arena, when->place, "value \"%s\" is not known yet", when->subject);
@@ -91,23 +97,25 @@ static struct error *condition_holds(const struct run *run, const struct when *w
     return NULL;
 }
 
-static const char *value_words(const struct run *run, const struct when *when)
+static const char *value_words(const struct run *run, const struct when *when,
+                               const struct step *step)
 {
-    const struct value *value = scope_find(run->scope, NULL, when->subject);
+    const struct value *value = value_of(run, when, step);
 
     return arena_printf(run->arena, "%s is %s", when->subject,
                         value == NULL ? "another" : value->text);
 }
 
 /* Why a step is left out. */
-static const char *condition_words(const struct run *run, const struct when *when)
+static const char *condition_words(const struct run *run, const struct when *when,
+                                   const struct step *step)
 {
     switch (when->kind) {
     case WHEN_POSTGRES:
         return arena_printf(run->arena, "PostgreSQL is not %s", when->subject);
     case WHEN_VARIABLE:
     case WHEN_VALUE:
-        return value_words(run, when);
+        return value_words(run, when, step);
     case WHEN_ROLE_IS_EMPTY:
         return arena_printf(run->arena, "role \"%s\" is not empty", when->subject);
     case WHEN_MAY_HAVE_HAPPENED:
@@ -128,7 +136,7 @@ struct error *when_holds(const struct run *run, const struct when *when, size_t 
         if (error != NULL)
             return error;
         if (!*holds && why != NULL)
-            *why = condition_words(run, &when[at]);
+            *why = condition_words(run, &when[at], step);
     }
     return NULL;
 }

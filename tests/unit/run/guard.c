@@ -33,8 +33,12 @@ static bool is_in_force(const char *id, enum phase phase, const char *next)
     return false;
 }
 
+/* A try of STEP that ended with RESULT; without a host, STEP was left out. */
 static void happened(const char *step, const char *host, const char *result)
 {
+    if (host != NULL)
+        run_record(&scene.run, "intent", "\"step\":\"%s\",\"try\":1,\"hosts\":[\"%s\"]", step,
+                   host);
     run_record(&scene.run, "outcome", "\"step\":\"%s\",\"host\":%s,\"result\":\"%s\"", step,
                json_text(&scene.arena, host), result);
 }
@@ -170,7 +174,8 @@ static void a_guard_that_fails_stops_what_is_running(void **state)
 
     int64_t began_ms = clock_ms();
 
-    assert_string_equal(deploys(&kind), "guard \"g\" is not true on \"pg3\": the hold is there");
+    assert_string_equal(deploys(&kind),
+                        "guard \"g\" failed on \"pg3\": no longer so: the hold is there");
     assert_int_equal(kind, ERROR_GUARD);
     assert_true(clock_ms() - began_ms < 2000);
     assert_true(is_logged("apply a@pg1"));
@@ -203,7 +208,7 @@ static void a_guard_that_is_not_true_keeps_the_next_step_from_beginning(void **s
               STEP("b", "leader", "") "commit: []\n");
     script("look", "g", "would");
 
-    assert_string_equal(deploys(&kind), "guard \"g\" is not true on \"pg3\"");
+    assert_string_equal(deploys(&kind), "guard \"g\" failed on \"pg3\"");
     assert_int_equal(kind, ERROR_GUARD);
     assert_true(is_logged("apply a@pg1"));
     assert_false(is_logged("b@pg1"));
@@ -229,9 +234,9 @@ static void a_guard_that_cannot_be_looked_at_is_not_true(void **state)
 {
     static const char *const words[] = {"failed", "failed/unreachable", "unknown"};
     static const char *const errors[] = {
-        "guard \"g\" is not true on \"pg3\": look said failed",
-        "guard \"g\" is not true on \"pg3\": look said unreachable",
-        "guard \"g\" is not true on \"pg3\"",
+        "guard \"g\" failed on \"pg3\": look said failed",
+        "guard \"g\" failed on \"pg3\": look said unreachable",
+        "guard \"g\" failed on \"pg3\"",
     };
 
     for (size_t at = 0; at < ARRAY_COUNT(words); at++) {
@@ -363,24 +368,30 @@ static void a_guard_reads_values_that_a_step_saves_while_it_looks(void **state)
     "guards:\n" GUARD("hold", "held", ", until: release, about: replay is paused")                 \
         GUARD("leads", "leader", "") "deploy:\n" STEP("migrate", "leader", "") "commit:\n" STEP(   \
             "release", "held", "") "rollback:\n" rollback
-#define LET_GO STEP("let-go", "held", ", confirm: Go on?, when: {did-not-happen: migrate}")
-#define WAY_BACK STEP("way-back", "held", ", confirm: Go on?, when: {may-have-happened: migrate}")
-#define ALWAYS STEP("always", "held", ", confirm: Go on?")
+#define LET_GO STEP("let-go", "held", ", when: {did-not-happen: migrate}")
+#define WAY_BACK STEP("way-back", "held", ", when: {may-have-happened: migrate}")
+#define ALWAYS STEP("always", "held", "")
 
-/* What a rollback says; one that is let begin stops at its first gate. */
+/* What a rollback says that is refused; one that begins goes as far as its first step. */
 static const char *rolls_back(const char *plan, const char *migrate, const char *hold)
 {
     begin(plan);
     happened("migrate", "pg1", migrate);
     script("look", "hold", hold);
     script("look", "leads", "would");
+    script("apply", "let-go", "nothing");
+    script("apply", "way-back", "nothing");
+    script("apply", "always", "nothing");
 
     struct error *error = rollback_go(&scene.run);
 
-    return error->kind == ERROR_GATE ? "gate" : error_text(&scene.arena, error);
+    return scene.run.ledger.summary.state == RUN_ROLLING_BACK ? "begun"
+                                                              : error_text(&scene.arena, error);
 }
 
-#define LOST "cannot roll back to the mark: guard \"hold\" is not true on \"pg3\": replay is paused"
+#define LOST                                                                                       \
+    "cannot roll back to the mark: guard \"hold\" failed on \"pg3\": no longer so: replay is "     \
+    "paused"
 
 static void a_rollback_to_a_mark_that_is_lost_is_refused(void **state)
 {
@@ -396,14 +407,14 @@ static void a_rollback_to_a_mark_that_is_lost_is_refused(void **state)
 static void a_rollback_to_a_mark_that_is_there_begins(void **state)
 {
     (void)state;
-    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "done", "already"), "gate");
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "done", "already"), "begun");
     assert_int_equal(scene.run.ledger.summary.state, RUN_ROLLING_BACK);
 }
 
 static void what_only_lets_go_needs_no_mark(void **state)
 {
     (void)state;
-    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "failed-left-nothing", "would"), "gate");
+    assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK), "failed-left-nothing", "would"), "begun");
     assert_false(is_logged("look hold"));
 }
 
@@ -411,7 +422,7 @@ static void what_lets_go_and_then_does_more_in_any_case_needs_no_mark(void **sta
 {
     (void)state;
     assert_string_equal(rolls_back(HELD(LET_GO WAY_BACK ALWAYS), "failed-left-nothing", "would"),
-                        "gate");
+                        "begun");
 }
 
 static void a_rollback_without_conditions_needs_the_mark(void **state)
@@ -438,8 +449,26 @@ static void a_rollback_that_has_begun_is_not_asked_for_the_mark_again(void **sta
     happened("migrate", "pg1", "done");
     run_record(&scene.run, "state", "\"state\":\"rolling-back\"");
 
-    assert_int_equal(rollback_go(&scene.run)->kind, ERROR_GATE);
+    script("apply", "way-back", "nothing");
+
+    assert_int_equal(rollback_go(&scene.run)->kind, ERROR_FAILED);
+    assert_true(is_logged("apply way-back"));
     assert_false(is_logged("look hold"));
+}
+
+static void who_says_no_to_the_first_gate_has_not_begun_to_roll_back(void **state)
+{
+    (void)state;
+    begin(HELD(LET_GO STEP("ask", "held", ", confirm: Go on?")));
+    happened("migrate", "pg1", "done");
+    script("look", "hold", "already");
+
+    struct error *error = rollback_go(&scene.run);
+
+    assert_int_equal(error->kind, ERROR_GATE);
+    assert_string_equal(error_text(&scene.arena, error), "step \"ask\" waits for a person: Go on?");
+    assert_int_equal(scene.run.ledger.summary.state, RUN_DEPLOYING);
+    assert_log("look hold@pg3\n");
 }
 
 static void before_commit_only_guards_with_until_are_looked_at(void **state)
@@ -482,6 +511,7 @@ int main(void)
         SCENE_TEST(a_rollback_without_conditions_needs_the_mark),
         SCENE_TEST(a_rollback_is_refused_although_a_person_waived_the_guard),
         SCENE_TEST(a_rollback_that_has_begun_is_not_asked_for_the_mark_again),
+        SCENE_TEST(who_says_no_to_the_first_gate_has_not_begun_to_roll_back),
         SCENE_TEST(before_commit_only_guards_with_until_are_looked_at),
     };
 

@@ -100,11 +100,11 @@ static void what_the_cluster_does_not_need_is_skipped_and_the_journal_says_why(v
     assert_string_equal(go(PHASE_DEPLOY), "");
     assert_log("look b@pg1\napply b@pg1\nlook b@pg1\n");
     assert_journal("a skipped: PostgreSQL is not <12\nintent b #1 pg1\nb@pg1 done\n"
-                   "g skipped: variable \"rebuild\" says otherwise\n");
+                   "g skipped: rebuild is rewind\n");
     assert_string_equal(text_string(&scene.events),
                         "a skipped: PostgreSQL is not <12\nb@leader (pg1) begins\n"
                         "b@leader (pg1) done\n"
-                        "g skipped: variable \"rebuild\" says otherwise\n");
+                        "g skipped: rebuild is rewind\n");
 }
 
 static void what_was_skipped_stays_skipped_at_resume(void **state)
