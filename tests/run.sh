@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.." || exit 1
 root=$PWD
 build=${HOLDBACK_BUILD:-/tmp/holdback-build}
 export HOLDBACK=$build/gcc/holdback
-export CLICOLOR_FORCE=0 NO_COLOR=1
+export NO_COLOR=1
+unset HOLDBACK_TEST_CLUSTER HOLDBACK_JOURNAL CLICOLOR_FORCE
 passed=0 failed=0
 
 # Prints what a part says when it fails, and one line when it does not.
@@ -17,12 +18,19 @@ part() { # NAME COMMAND...
     local name=$1 began=$SECONDS log=$build/$1.log
     shift
     if "$@" >"$log" 2>&1; then
-        passed=$((passed + 1))
         printf 'ok      %4d s  %s  %s\n' $((SECONDS - began)) "$name" "$(grep -E '^[0-9]+ passed' "$log" | tail -1)"
+        return 0
+    fi
+    printf 'FAILED  %4d s  %s\n' $((SECONDS - began)) "$name"
+    tail -n 60 "$log" | sed 's/^/    /'
+    return 1
+}
+
+count() { # STATUS
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1))
     else
         failed=$((failed + 1))
-        printf 'FAILED  %4d s  %s\n' $((SECONDS - began)) "$name"
-        tail -n 60 "$log" | sed 's/^/    /'
     fi
 }
 
@@ -93,26 +101,18 @@ acceptance() {
     local name running=0
     for name in "$@"; do
         if [ "$running" -eq 2 ]; then
-            wait -n || acceptance_failed
+            wait -n
+            count $?
             running=$((running - 1))
         fi
-        (
-            failed=0
-            part "$name" "tests/acceptance/$name.sh"
-            exit "$failed"
-        ) &
+        part "$name" "tests/acceptance/$name.sh" &
         running=$((running + 1))
-        passed=$((passed + 1))
     done
     while [ "$running" -gt 0 ]; do
-        wait -n || acceptance_failed
+        wait -n
+        count $?
         running=$((running - 1))
     done
-}
-
-acceptance_failed() {
-    passed=$((passed - 1))
-    failed=$((failed + 1))
 }
 
 [ "$(id -u)" -eq 0 ] || { echo "run this as root: it installs packages and makes network namespaces" >&2; exit 1; }
@@ -128,15 +128,19 @@ for name in "$@"; do
     cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
     scripted) part scripted tests/crash/scripted.sh ;;
     demo) part demo plans/demo.sh ;;
-    acceptance) acceptance clusters rollback refuse actions plans lost kill signals ;;
+    acceptance)
+        acceptance clusters rollback refuse actions plans lost kill signals
+        continue
+        ;;
     *)
         if [ ! -x "tests/acceptance/$name.sh" ]; then
             echo "no part \"$name\"" >&2
             exit 1
         fi
-        acceptance "$name"
+        part "$name" "tests/acceptance/$name.sh"
         ;;
     esac
+    count $?
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

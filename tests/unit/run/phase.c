@@ -1,7 +1,5 @@
 #include "scripted.h"
 
-#define STEP(id, hosts, more)                                                                      \
-    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
 #define CHILD(id, more) "      - {id: " id more ", remote-shell: {run: x, creates: /x}}\n"
 
 static void steps_run_in_the_order_written(void **state)

@@ -1,8 +1,6 @@
 #include "scripted.h"
 
 /* A run that was killed between the intent of a step and its outcome. */
-#define STEP(id, hosts, more)                                                                      \
-    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
 #define AFTER STEP("after", "leader", "")
 
 static enum step_state state_of(const char *step, const char *host)

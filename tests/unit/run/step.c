@@ -1,12 +1,7 @@
 #include "scripted.h"
 
 #include <malloc.h>
-#include <signal.h>
-#include <sys/resource.h>
 
-/* Steps that change something need no words about it here: the scripted action is asked. */
-#define STEP(id, hosts, more)                                                                      \
-    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
 
 static void what_is_already_so_is_not_applied(void **state)
 {
@@ -216,163 +211,6 @@ static void nothing_is_tried_again_once_somebody_wants_to_stop(void **state)
     assert_log("look a@pg1\napply a@pg1\n");
 }
 
-static void read_journal_now(struct scene *of, const struct work *work)
-{
-    if (equal(work->step->id, "b") || of->seen == NULL)
-        of->seen = journal_on_disk(&of->theirs);
-}
-
-static void intent_is_on_disk_before_apply(void **state)
-{
-    (void)state;
-    begin("deploy:\n" STEP("a", "leader", ""));
-    scene.on_apply = read_journal_now;
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scene.seen, "intent a #1 pg1\n");
-}
-
-static void the_outcomes_of_a_step_are_on_disk_before_the_next_apply(void **state)
-{
-    (void)state;
-    begin("deploy:\n" STEP("a", "leader", "") STEP("b", "leader", ""));
-    scene.on_apply = read_journal_now;
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scene.seen, "intent a #1 pg1\na@pg1 done\nintent b #1 pg1\n");
-}
-
-static void the_outcomes_of_a_batch_are_on_disk_before_the_next_hosts_apply(void **state)
-{
-    (void)state;
-    begin(
-        "deploy:\n  - {id: b, hosts: replicas, serial: 1, remote-shell: {run: x, creates: /x}}\n");
-    scene.on_apply = read_journal_now;
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scene.seen, "intent b #1 pg2\nb@pg2 done\nintent b #1 pg3\n");
-    assert_log("look b@pg2\napply b@pg2\nlook b@pg2\nlook b@pg3\napply b@pg3\nlook b@pg3\n");
-}
-
-static void a_journal_that_cannot_be_written_stops_the_run_before_apply(void **state)
-{
-    struct journal *full;
-    const struct record *first;
-
-    (void)state;
-    begin("deploy:\n" STEP("a", "leader", ""));
-    journal_close(scene.run.journal);
-    assert_null(journal_open(&scene.arena, scene.journal_path, &full, &first));
-    scene.run.journal = full;
-
-    // Every write to a full disk fails: here, to a file that may not grow.
-    struct rlimit old, none = {0};
-
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    none.rlim_max = old.rlim_max;
-    (void)signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-
-    const char *error = go(PHASE_DEPLOY);
-
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    assert_string_equal(error,
-                        arena_printf(&scene.arena, "could not write journal \"%s\": File too large",
-                                     scene.journal_path));
-    assert_log("");
-    assert_non_null(run_sync(&scene.run));
-}
-
-static void a_value_of_a_step_on_one_host_can_be_read_everywhere(void **state)
-{
-    (void)state;
-    begin("deploy:\n"
-          "  - {id: a, hosts: leader, sql: {run: SELECT 1 AS xid, save: [xid]}}\n");
-    saves("a", "xid", "740");
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scope_find(scene.run.scope, "pg3", "xid")->text, "740");
-    assert_null(run_sync(&scene.run));
-    die_and_begin_again();
-    assert_string_equal(scope_find(scene.run.scope, "pg2", "xid")->text, "740");
-}
-
-static void a_value_of_a_step_on_several_hosts_is_each_hosts_own(void **state)
-{
-    (void)state;
-    begin("deploy:\n"
-          "  - {id: a, hosts: replicas, sql: {query: SELECT 1 AS lag, save: [lag]}}\n");
-    script("look", "a", "already");
-    saves("a@pg2", "lag", "2");
-    saves("a@pg3", "lag", "3");
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scope_find(scene.run.scope, "pg2", "lag")->text, "2");
-    assert_string_equal(scope_find(scene.run.scope, "pg3", "lag")->text, "3");
-    assert_null(scope_find(scene.run.scope, "pg1", "lag"));
-    assert_null(run_sync(&scene.run));
-    die_and_begin_again();
-    assert_string_equal(scope_find(scene.run.scope, "pg3", "lag")->text, "3");
-    assert_null(scope_find(scene.run.scope, "pg1", "lag"));
-}
-
-static void a_value_that_is_saved_twice_in_a_try_is_the_newest(void **state)
-{
-    (void)state;
-    begin("deploy:\n"
-          "  - {id: a, hosts: leader, sql: {run: SELECT 1 AS xid, save: [xid]}}\n");
-    saves("a", "xid", "1");
-    saves("a", "xid", "2");
-
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_string_equal(scope_find(scene.run.scope, NULL, "xid")->text, "2");
-    assert_null(run_sync(&scene.run));
-    die_and_begin_again();
-    assert_string_equal(scope_find(scene.run.scope, NULL, "xid")->text, "2");
-}
-
-static void note_reference(struct scene *of, const struct work *work)
-{
-    of->seen = work->reference == NULL ? "none" : arena_strdup(&of->theirs, work->reference);
-}
-
-static void restore_without_a_reference_is_told_so(void **state)
-{
-    (void)state;
-    begin("deploy:\n"
-          "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
-          "rollback:\n"
-          "  - {id: b, hosts: held, edit-conf: {restore: a}}\n");
-    scene.on_apply = note_reference;
-
-    assert_string_equal(go(PHASE_ROLLBACK), "");
-    assert_string_equal(scene.seen, "none");
-}
-
-static void note_reference_of_b(struct scene *of, const struct work *work)
-{
-    if (equal(work->step->id, "b"))
-        note_reference(of, work);
-}
-
-static void restore_is_given_what_its_step_saved_on_this_host(void **state)
-{
-    (void)state;
-    begin("deploy:\n"
-          "  - {id: a, hosts: replicas, edit-conf: {file: /x, content: y}}\n"
-          "rollback:\n"
-          "  - {id: b, hosts: held, edit-conf: {restore: a}}\n");
-    saves("a@pg2", "before", "backup on pg2");
-    saves("a@pg3", "before", "backup on pg3");
-    assert_string_equal(go(PHASE_DEPLOY), "");
-    assert_null(run_sync(&scene.run));
-    die_and_begin_again();
-
-    scene.on_apply = note_reference_of_b;
-    assert_string_equal(go(PHASE_ROLLBACK), "");
-    assert_string_equal(scene.seen, "backup on pg3");
-}
-
 static void a_wait_looks_until_it_is_true_and_applies_nothing(void **state)
 {
     (void)state;
@@ -460,15 +298,6 @@ int main(void)
         SCENE_TEST(a_job_that_goes_on_without_us_is_no_success_of_a_retry),
         SCENE_TEST(a_host_that_was_lost_in_its_try_is_no_success_of_another_hosts_retry),
         SCENE_TEST(nothing_is_tried_again_once_somebody_wants_to_stop),
-        SCENE_TEST(intent_is_on_disk_before_apply),
-        SCENE_TEST(the_outcomes_of_a_step_are_on_disk_before_the_next_apply),
-        SCENE_TEST(the_outcomes_of_a_batch_are_on_disk_before_the_next_hosts_apply),
-        SCENE_TEST(a_journal_that_cannot_be_written_stops_the_run_before_apply),
-        SCENE_TEST(a_value_of_a_step_on_one_host_can_be_read_everywhere),
-        SCENE_TEST(a_value_of_a_step_on_several_hosts_is_each_hosts_own),
-        SCENE_TEST(a_value_that_is_saved_twice_in_a_try_is_the_newest),
-        SCENE_TEST(restore_without_a_reference_is_told_so),
-        SCENE_TEST(restore_is_given_what_its_step_saved_on_this_host),
         SCENE_TEST(a_wait_looks_until_it_is_true_and_applies_nothing),
         SCENE_TEST(a_host_that_does_not_answer_is_not_yet_in_a_wait),
         SCENE_TEST(a_wait_must_be_true_without_a_break_for_as_long_as_the_plan_says),

@@ -2,8 +2,6 @@
 
 #include <signal.h>
 
-#define STEP(id, hosts, more)                                                                      \
-    "  - {id: " id ", hosts: " hosts more ", remote-shell: {run: x, creates: /x}}\n"
 
 static void interrupt_here(struct scene *of, const struct work *work)
 {
