@@ -98,7 +98,6 @@ struct error *prepare_files(struct run *run, struct inputs *cluster_inputs,
                             const char *cluster_file);
 struct error *prepare_hosts(struct run *run);
 struct error *prepare_claims(struct run *run);
-struct error *prepare_identity(struct run *run);
 void prepare_scope(struct run *run); /* from the ledger: roles, run.*, saved values */
 void run_release(struct run *run);
 
@@ -110,8 +109,23 @@ struct users {
 struct users users_of(struct arena *arena, const struct run *run, const char *host);
 void users_add(struct users *users, const char *name);
 
+/* The hosts that this command has not found unreachable. */
+const struct host_settings **hosts_alive(const struct run *run, size_t *count);
+
+/*
+ * A host that cannot be reached is an error while nothing has begun; afterwards commands go on
+ * without it, and only the steps on it fail or ask.
+ */
+struct error *workers_gather(struct run *run, struct worker *workers, size_t count);
+
 /* The run's claim on the hosts. */
 struct claim claim_of(const struct run *run);
+
+/* ---- identity.c ---- */
+
+/* Asks every host whose it is, and journals it the first time. Another cluster's host is an error.
+ */
+struct error *prepare_identity(struct run *run);
 
 /* ---- roles.c ---- */
 

@@ -14,6 +14,15 @@ struct guards;
 bool guard_is_in_force(const struct run *run, const struct guard *guard, enum phase phase,
                        const struct step *next);
 
+/* Looks at GUARD on one host, in the calling thread; WORDS say what was found. True: as it must be.
+ */
+bool guard_holds(struct run *run, const struct guard *guard, const struct host_settings *target,
+                 struct host *host, char words[160]);
+
+/* What a person is told when it does not hold. */
+struct error *guard_error(struct arena *arena, const struct guard *guard,
+                          const struct host_settings *host, const char *words);
+
 /* Starts threads for the plan's guards; each watches only while it is in force. */
 struct guards *guards_start(struct run *run);
 

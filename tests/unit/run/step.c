@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 
-
 static void what_is_already_so_is_not_applied(void **state)
 {
     (void)state;

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-
 static void interrupt_here(struct scene *of, const struct work *work)
 {
     (void)work;
