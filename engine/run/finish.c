@@ -14,7 +14,6 @@ static void folders_remove(struct worker *worker)
     struct users users = users_of(&worker->arena, run, worker->target->name);
 
     users_add(&users, os_user);
-    users_add(&users, NULL);
     for (size_t at = 0; at < users.count && worker->error == NULL; at++)
         worker->error =
             run_folder_remove(worker->host, &worker->arena, run->id, users.names[at], deadline_ms);

@@ -109,6 +109,14 @@ void users_add(struct users *users, const char *name)
         users->names[users->count++] = name;
 }
 
+/* Services, Patroni's own configuration and the DCS are root's, whoever the step acts as. */
+static bool needs_root(const struct step *step)
+{
+    return equal(step->action_name, "patroni") &&
+           (node_find(step->params, "service") != NULL ||
+            node_find(step->params, "cluster") != NULL || node_find(step->params, "tags") != NULL);
+}
+
 struct users users_of(struct arena *arena, const struct run *run, const char *host)
 {
     struct users users = {0};
@@ -118,10 +126,10 @@ struct users users_of(struct arena *arena, const struct run *run, const char *ho
              (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
             const char *as = step->as;
 
-            if (step->steps == NULL && as != NULL &&
-                expand_text(arena, run->scope, host, step->place, as, &as) == NULL)
+            if (step->steps == NULL &&
+                (as == NULL || expand_text(arena, run->scope, host, step->place, as, &as) == NULL))
                 users_add(&users, as);
-            if (equal(step->action_name, "patroni") && node_find(step->params, "service") != NULL)
+            if (needs_root(step))
                 users_add(&users, "root");
         }
     }

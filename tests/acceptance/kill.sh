@@ -64,9 +64,30 @@ killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end() {
     prove_nothing_is_left
 }
 
+# The statement goes on in the server when its client is killed; nobody but us ends it.
+a_deployment_killed_in_its_migration_is_let_go_by_rollback_at_once() {
+    local pid
+    remember
+    echo 'DROP TABLE dropped; SELECT pg_sleep(30);' >"$work/slow.sql"
+    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$file" --set "migration=$work/slow.sql" --yes </dev/null >/dev/null 2>&1 &
+    pid=$!
+    until_true 30 sleeps || fail "the migration did not begin"
+    kill -KILL "$pid"
+    wait "$pid" 2>/dev/null
+    holdback rollback --yes
+    expect_status 0
+    sleeps && fail "the statement goes on"
+    prove_rolled_back
+}
+
+sleeps() {
+    [ "$(psql_on "$("$cluster" leader)" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()")" -ge 1 ]
+}
+
 "$cluster" up >/dev/null || exit 1
 make_data
 psql_on "$("$cluster" leader)" 'CREATE TABLE effects (what text)'
 run_tests \
+    a_deployment_killed_in_its_migration_is_let_go_by_rollback_at_once \
     killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end \
     killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end
