@@ -3,7 +3,7 @@
 #
 #   run.sh [NAME…]     names: version check look job edit appear rollback    (default: all)
 #
-# It needs root on Debian 12, and the packages of `tests/packages.sh cluster developer`. $BENCH_BUILD names a
+# It needs root on Debian 12, and the packages of `tests/packages.sh cluster developer bench`. $BENCH_BUILD names a
 # build folder to keep; $BENCH_RUNS multiplies the number of runs (default 1).
 set -euo pipefail
 
