@@ -88,6 +88,9 @@ leftovers() {
         grep -E 'holdback' /proc/mounts
         pgrep -af 'holdback-test|holdback-sshd' | grep -v pgrep
         find /sys/fs/cgroup -maxdepth 2 -name 'holdback-test-*' 2>/dev/null
+        for process in /proc/[0-9]*; do
+            readlink "$process/cwd" | grep '^/tmp/holdback-' | sed "s|^|$process |"
+        done 2>/dev/null
     )
     [ -z "$left" ] || {
         echo "left behind:"

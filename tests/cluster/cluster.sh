@@ -200,6 +200,7 @@ down() {
         remove_netns "hb-$name-$host"
     done
     remove_netns "hb-$name-op"
+    remove_netns_mount
     remove_groups ""
     while mountpoint -q "$state"; do umount "$state" 2>/dev/null || umount -l "$state"; done
     [[ ! -e $state ]] || rm -rf --one-file-system "$state"
@@ -210,6 +211,13 @@ down() {
 }
 
 remove_netns() { [[ ! -e /run/netns/$1 ]] || ip netns del "$1"; }
+
+# The first `ip netns add` on a machine mounts this folder; the last namespace takes it away.
+remove_netns_mount() {
+    [[ -d /run/netns && -z $(ls -A /run/netns) ]] || return 0
+    while mountpoint -q /run/netns; do umount /run/netns 2>/dev/null || return 0; done
+    rmdir /run/netns 2>/dev/null || true
+}
 
 reset() {
     local host begin=${EPOCHREALTIME//[.,]/}

@@ -4,6 +4,9 @@
 #include "host/inside.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static struct server *server;
 static struct arena arena;
@@ -266,15 +269,25 @@ static void a_command_is_killed_at_its_deadline_with_all_its_processes(void **st
 
 static void a_shell_that_hangs_or_dies_is_replaced(void **state)
 {
-    static const char resident[] = "read -r _ _ _ resident _ </proc/$PPID/stat; kill -%s $resident";
-    struct shell_request request = {.script = arena_printf(&arena, resident, "STOP")};
+    static const char resident[] = "read -r _ _ _ resident _ </proc/$PPID/stat; "
+                                   "echo $resident >%s; kill -%s $resident";
+    char file[] = "/tmp/holdback-resident.XXXXXX";
+    int fd = mkstemp(file);
+    struct shell_request request = {.script = arena_printf(&arena, resident, file, "STOP")};
     struct shell_result result;
+    char digits[16] = "";
 
     (void)state;
-    request.deadline_ms = clock_ms() + 200;
+    assert_true(fd >= 0);
+    request.deadline_ms = clock_ms() + 500;
     assert_non_null(host_shell(host, &arena, &request, &result));
+    // A stopped process hears of no lost connection: it would stay for ever.
+    assert_true(read(fd, digits, sizeof digits - 1) > 1);
+    assert_int_equal(kill((pid_t)strtol(digits, NULL, 10), SIGKILL), 0);
+    (void)close(fd);
+    (void)unlink(file);
     assert_run((struct shell_request){.script = "echo goes on"}, 0, "goes on\n", "");
-    request.script = arena_printf(&arena, resident, "KILL");
+    request.script = arena_printf(&arena, resident, "/dev/null", "KILL");
     request.deadline_ms = within(10);
     assert_error(&arena, host_shell(host, &arena, &request, &result), ERROR_UNREACHABLE,
                  "the shell on host \"pg1\" (127.0.0.1) ended before it had answered", NULL);
