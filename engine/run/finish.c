@@ -5,22 +5,6 @@ enum {
     CLEAN_TIMEOUT_MS = 30000,
 };
 
-/* Only what has an effect keeps something on a host, but for the folder that a plan asks for. */
-static bool may_have_folders(const struct run *run)
-{
-    if (node_find(run->ledger.identity, "folders") != NULL &&
-        node_find(run->ledger.identity, "folders")->count > 0)
-        return true;
-    for (int phase = 0; phase < PHASE_COUNT; phase++) {
-        for (const struct step *step = NULL;
-             (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
-            if (step->steps == NULL && step_has_effect(step) && step_has_begun(run, step))
-                return true;
-        }
-    }
-    return false;
-}
-
 /* Every user that a step may have acted as has a folder. */
 static void folders_remove(struct worker *worker)
 {
@@ -30,7 +14,7 @@ static void folders_remove(struct worker *worker)
     struct users users = users_of(&worker->arena, run, worker->target->name);
 
     users_add(&users, os_user);
-    for (size_t at = 0; at < users.count && worker->error == NULL && may_have_folders(run); at++)
+    for (size_t at = 0; at < users.count && worker->error == NULL; at++)
         worker->error =
             run_folder_remove(worker->host, &worker->arena, run->id, users.names[at], deadline_ms);
     if (worker->error != NULL)
