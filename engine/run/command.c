@@ -6,11 +6,7 @@
 
 static struct error *say_done(struct run *run, const char *words)
 {
-    const struct run_observer *observer = run->options->observer;
-
-    if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, NULL, NULL, run_state_names[run->ledger.summary.state],
-                        words);
+    run_event(run, NULL, NULL, run_state_names[run->ledger.summary.state], words);
     return NULL;
 }
 

@@ -50,6 +50,10 @@ void run_record(struct run *run, const char *type, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
 struct error *run_sync(struct run *run);
 
+/* Tells the observer, if there is one: see run_observer.event. */
+void run_event(const struct run *run, const struct step *step, const char *host, const char *what,
+               const char *words);
+
 /* JSON string with quotes, in the run's arena; NULL becomes null. */
 const char *json_text(struct arena *arena, const char *text);
 

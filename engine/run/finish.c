@@ -48,15 +48,13 @@ static void markers_remove(struct worker *worker)
 static void tell_left(struct run *run, const struct host_settings *host, const char *what,
                       const struct error *error)
 {
-    const struct run_observer *observer = run->options->observer;
     const char *words = arena_printf(
         run->arena, "%s left on \"%s\": %s; when it is back: holdback close %s --why TEXT", what,
         host->name, error == NULL ? "it did not answer" : error_text(run->arena, error), run->id);
 
     run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, host->name),
                json_text(run->arena, words));
-    if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, NULL, host->name, "left", words);
+    run_event(run, NULL, host->name, "left", words);
 }
 
 static bool plan_has_markers(const struct run *run)

@@ -167,7 +167,6 @@ static void apply_intent(struct ledger *ledger, const struct record *record)
             .host = status->host,
             .state = STEP_RUNNING,
             .try = (int)node_integer(record->node, "try", 1),
-            .operation = status->operation,
             .may_have_happened = status->may_have_happened,
             .began = record->at,
         };

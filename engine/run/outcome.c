@@ -19,13 +19,9 @@ static int exit_of(const struct error *error)
 
 void state_record(struct run *run, const struct transition *transition)
 {
-    const struct run_observer *observer = run->options->observer;
-
     run_record(run, "state", "\"state\":%s",
                json_text(run->arena, run_state_names[transition->to]));
-    if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, NULL, NULL, run_state_names[transition->to],
-                        transition->says);
+    run_event(run, NULL, NULL, run_state_names[transition->to], transition->says);
 }
 
 /* The last words of a command that did not come to its end; the error stays the one to tell. */

@@ -2,15 +2,6 @@
 #include "run/engine.h"
 #include "run/guard.h"
 
-static void event(const struct run *run, const struct step *step, const char *host,
-                  const char *what, const char *words)
-{
-    const struct run_observer *observer = run->options->observer;
-
-    if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, step, host, what, words);
-}
-
 /* A step or group that has begun is not asked again whether it shall. */
 bool step_has_begun(const struct run *run, const struct step *step)
 {
@@ -49,7 +40,7 @@ static struct error *decide_when(struct run *run, const struct step *step, bool 
     if (error == NULL && !*goes) {
         run_record(run, "outcome", "\"step\":%s,\"result\":\"skipped\",\"words\":%s",
                    json_text(run->arena, step->id), json_text(run->arena, why));
-        event(run, step, NULL, "skipped", why);
+        run_event(run, step, NULL, "skipped", why);
     }
     return error;
 }
@@ -232,7 +223,7 @@ static struct error *preflight_step(struct run *run, const struct step *step, st
     if (error->kind == ERROR_STOPPED || error->kind == ERROR_UNREACHABLE ||
         error->kind == ERROR_INPUT)
         return error;
-    event(run, step, NULL, "finding", error_text(run->arena, error));
+    run_event(run, step, NULL, "finding", error_text(run->arena, error));
     *first = *first == NULL ? error : *first;
     (*found)++;
     return NULL;

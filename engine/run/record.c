@@ -51,3 +51,12 @@ struct error *run_interrupted_error(const struct run *run)
 {
     return error_new(run->arena, ERROR_STOPPED, "interrupted");
 }
+
+void run_event(const struct run *run, const struct step *step, const char *host, const char *what,
+               const char *words)
+{
+    const struct run_observer *observer = run->options->observer;
+
+    if (observer != NULL && observer->event != NULL)
+        observer->event(observer->context, step, host, what, words);
+}

@@ -109,8 +109,6 @@ static struct error *compare_plans(struct run *run, const struct plan *fresh)
 
 static void show_differences(struct run *run, const struct plan *before, const struct plan *after)
 {
-    const struct run_observer *observer = run->options->observer;
-
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (step = plan_next_step(after, (enum phase)phase, step)) != NULL;) {
@@ -119,8 +117,8 @@ static void show_differences(struct run *run, const struct plan *before, const s
                                : same_text(run->arena, old->node, step->node) ? NULL
                                                                               : "differs";
 
-            if (what != NULL && observer != NULL && observer->event != NULL)
-                observer->event(observer->context, step, NULL, "plan", what);
+            if (what != NULL)
+                run_event(run, step, NULL, "plan", what);
         }
     }
 }

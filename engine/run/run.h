@@ -45,8 +45,7 @@ struct step_status {
     enum step_state state;
     bool may_have_happened; /* by this or an earlier try */
     int try;
-    const char *operation; /* of the last try */
-    const char *message;   /* error or words of the last outcome, or NULL */
+    const char *message; /* error or words of the last outcome, or NULL */
     const char *hint;
     const char *began, *ended; /* timestamps, or NULL */
     int64_t duration_ms;

@@ -19,15 +19,6 @@ struct batch {
     struct error *first; /* the first failure of the last try */
 };
 
-static void event(const struct run *run, const struct step *step, const char *host,
-                  const char *what, const char *words)
-{
-    const struct run_observer *observer = run->options->observer;
-
-    if (observer != NULL && observer->event != NULL)
-        observer->event(observer->context, step, host, what, words);
-}
-
 static enum step_state state_of(const struct batch *batch, const struct host_settings *host)
 {
     const struct step_status *status =
@@ -106,8 +97,8 @@ static void outcome_record(struct batch *batch, const struct worker *worker,
                worker->ended_ms - worker->began_ms, batch->is_shared ? "true" : "false",
                saved_json(run, batch->step, task->saved));
     saved_into_scope(batch, worker->target->name, task->saved);
-    event(run, batch->step, host_label(run, batch->step, worker->target),
-          step_state_names[task->state], words);
+    run_event(run, batch->step, host_label(run, batch->step, worker->target),
+              step_state_names[task->state], words);
 }
 
 static const char *resolve_target(struct batch *batch, const char *host)
@@ -222,7 +213,7 @@ static struct error *intent(struct batch *batch, const struct host_settings **ho
     run_record(run, "intent", "\"step\":%s,\"try\":%d,\"hosts\":[%s]",
                json_text(run->arena, batch->step->id), try, text_string(&names));
     for (size_t at = 0; at < count; at++)
-        event(run, batch->step, host_label(run, batch->step, hosts[at]), "begins", NULL);
+        run_event(run, batch->step, host_label(run, batch->step, hosts[at]), "begins", NULL);
     return run_sync(run);
 }
 
@@ -347,7 +338,7 @@ static struct error *batch_tries(struct batch *batch)
             return error;
         batch_try(batch, hosts, count, TASK_RUN, 0);
         if (may_retry(batch, hosts, tries)) {
-            event(run, batch->step, NULL, "retries", error_text(run->arena, batch->first));
+            run_event(run, batch->step, NULL, "retries", error_text(run->arena, batch->first));
             if (rest_before_retry(batch))
                 batch->first = NULL;
         }
