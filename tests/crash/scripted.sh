@@ -1,46 +1,21 @@
 #!/usr/bin/env bash
-# kill -9 before and after every journal record of a run on scripted hosts: two names of this machine, reached through a
+# kill -9 before and after every journal record of a run on scripted hosts: two names of this machine, each with a
 # real sshd on loopback. After each kill, `resume` must reach the state of an undisturbed run, and no step's effect may
 # happen twice: every job appends a line of its own to a file.
-set -uo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-HOLDBACK=${HOLDBACK:-$root/build/holdback}
-work=$(mktemp -d /tmp/holdback-scripted.XXXXXX)
-port=$((20000 + RANDOM % 20000))
-sshd=
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
 kills=0 failed=0
 
-end() {
-    [ -n "$sshd" ] && kill "$sshd" 2>/dev/null
-    rm -rf "$work" "/root/.holdback"
-}
-trap end EXIT
-
 prepare() {
-    mkdir -p /run/sshd
-    ssh-keygen -q -t ed25519 -N '' -f "$work/host_key"
-    ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-    cat >"$work/sshd_config" <<EOF
-Port $port
-ListenAddress 127.0.0.1
-HostKey $work/host_key
-PidFile $work/sshd.pid
-AuthorizedKeysFile $work/key.pub
-PermitRootLogin prohibit-password
-StrictModes no
-UsePAM no
-EOF
-    /usr/sbin/sshd -D -f "$work/sshd_config" 2>"$work/sshd.log" &
-    sshd=$!
-    echo "[127.0.0.1]:$port $(cut -d' ' -f1,2 "$work/host_key.pub")" >"$work/known_hosts"
-    cat >"$work/cluster.yml" <<EOF
+    host_start a b
+    cat >"$work/cluster.yml" <<END
 cluster: scripted
-hosts: {a: {address: 127.0.0.1}, b: {address: 127.0.0.1}}
-ssh: {user: root, port: $port, identity: $work/key, known-hosts: $work/known_hosts, become: none}
+hosts:
+  $(host_entry a)
+  $(host_entry b)
 postgres: {os-user: root}
 patroni: {port: 1}
-EOF
+END
     cat >"$work/plan.yml" <<'EOF'
 holdback: 1
 plan: scripted
@@ -78,7 +53,7 @@ attempt() { # AT BEFORE COMMAND...
 }
 
 fresh() {
-    rm -rf "$work/journal" "$work/effects" /root/.holdback
+    rm -rf "$work/journal" "$work/effects" "$work"/home-*/.holdback
     mkdir -p "$work/effects"
 }
 
@@ -88,7 +63,7 @@ state_of_run() {
     sort "$work/effects/effects" 2>/dev/null
     cat "$work/effects/conf" 2>/dev/null
     "$HOLDBACK" runs --journal "$work/journal" 2>/dev/null | grep -oE 'committed|rolled-back|deployed|deploying|refused|preflight' | head -1
-    find /root/.holdback -mindepth 1 2>/dev/null
+    find "$work"/home-*/.holdback 2>/dev/null
     return 0
 }
 
