@@ -275,7 +275,6 @@ static struct error *replace(struct work *work, const struct target *target)
         .owner = differs_in_owner(target) ? target->owner : NULL,
         .mode = differs_in_mode(target) ? target->mode : -1,
         .backup = backup,
-        .claim = work->claim,
         .deadline_ms = work->deadline_ms,
     };
 

@@ -22,13 +22,6 @@ struct error *before_path(struct work *work, const char *name, bool make, const 
     return error;
 }
 
-static struct error *run_script(struct work *work, const char *script, const char *path,
-                                const char *text, struct shell_result *result)
-{
-    const char *arguments[] = {path, text, NULL};
-    return work_script(work, work->target->postgres.os_user, script, arguments, result);
-}
-
 static struct error *before_read(struct work *work, const char *step, const char **out)
 {
     static const char script[] = "if [ -e \"$1\" ]; then cat -- \"$1\"; fi\n";
@@ -39,7 +32,8 @@ static struct error *before_read(struct work *work, const char *step, const char
     if (error != NULL || path == NULL)
         return error;
     struct shell_result result = {0};
-    error = run_script(work, script, path, "", &result);
+    const char *arguments[] = {path, NULL};
+    error = work_script(work, work->target->postgres.os_user, script, arguments, &result);
     if (error != NULL)
         return error;
     if (result.status != 0)
@@ -66,7 +60,8 @@ struct error *before_keep(struct work *work, const char *json)
     if (error != NULL)
         return error;
     struct shell_result result = {0};
-    error = run_script(work, script, path, json, &result);
+    const char *arguments[] = {path, json, NULL};
+    error = work_change_script(work, work->target->postgres.os_user, script, arguments, &result);
     if (error != NULL)
         return error;
     if (result.status != 0)

@@ -10,15 +10,16 @@
 enum { POLL_MS = 500 };
 
 /* Runs patronictl as root (its file is not for everybody) with $1 its file, $2 the cluster, $3. */
-static struct error *run_script(struct work *work, const char *script, const char *third,
-                                struct shell_result *out)
+static struct error *run_script(struct work *work, bool is_change, const char *script,
+                                const char *third, struct shell_result *out)
 {
     const char *arguments[] = {work->target->patroni.config, work->cluster->name, third, NULL};
     if (arguments[0] == NULL)
         return error_new(work->arena, ERROR_INPUT,
                          "the cluster file does not say \"patroni.config\" of host \"%s\"",
                          work->target->name);
-    return work_script(work, "root", script, arguments, out);
+    return is_change ? work_change_script(work, "root", script, arguments, out)
+                     : work_script(work, "root", script, arguments, out);
 }
 
 /*
@@ -43,7 +44,7 @@ static struct error *look_cluster(struct work *work, const struct node *value, b
 {
     (void)value;
     struct shell_result result = {0};
-    struct error *error = run_script(work, look_script, "", &result);
+    struct error *error = run_script(work, false, look_script, "", &result);
     if (error != NULL)
         return error;
     *is_so = starts_with(text_string(&result.out), "absent");
@@ -64,7 +65,7 @@ static struct error *list_members(struct work *work, const struct node **out)
     static const char script[] = "export LC_ALL=C.UTF-8 LANG=C.UTF-8\n"
                                  "exec patronictl -c \"$1\" list -f json \"$2\"\n";
     struct shell_result result = {0};
-    struct error *error = run_script(work, script, "", &result);
+    struct error *error = run_script(work, false, script, "", &result);
     if (error != NULL)
         return error;
     if (result.status != 0)
@@ -164,7 +165,7 @@ static struct error *apply_cluster(struct work *work, const struct node *value, 
     *outcome = APPLY_MAYBE;
     for (size_t next = 0;; next++) {
         struct shell_result result = {0};
-        error = run_script(work, remove_script, name, &result);
+        error = run_script(work, true, remove_script, name, &result);
         if (error != NULL)
             return error;
         bool is_wrong_name = strstr(text_string(&result.out), "specify the current leader") != NULL;

@@ -9,8 +9,8 @@ struct server {
 };
 
 /* Runs SCRIPT with $1 the data directory, $2 the programs' folder, then MORE. */
-static struct error *run_script(struct work *work, const char *script, const char *what,
-                                const char *const *more, const char **out)
+static struct error *run_script(struct work *work, bool is_change, const char *script,
+                                const char *what, const char *const *more, const char **out)
 {
     const struct host_settings *target = work->target;
     const char *arguments[8] = {target->postgres.data_directory, target->postgres.bin_directory};
@@ -21,7 +21,9 @@ static struct error *run_script(struct work *work, const char *script, const cha
                          "the cluster file does not say \"postgres.%s\" of host \"%s\"",
                          arguments[0] == NULL ? "data-directory" : "bin-directory", target->name);
     struct shell_result result = {0};
-    struct error *error = work_script(work, target->postgres.os_user, script, arguments, &result);
+    struct error *error =
+        is_change ? work_change_script(work, target->postgres.os_user, script, arguments, &result)
+                  : work_script(work, target->postgres.os_user, script, arguments, &result);
     if (error != NULL)
         return error;
     if (result.status != 0)
@@ -59,7 +61,7 @@ static const char look_script[] =
 static struct error *server_look(struct work *work, struct server *out)
 {
     const char *said = "";
-    struct error *error = run_script(work, look_script, "look at", NULL, &said);
+    struct error *error = run_script(work, false, look_script, "look at", NULL, &said);
     if (error != NULL)
         return error;
     const char *state = arena_copy(work->arena, said, strcspn(said, "\n"));
@@ -121,14 +123,14 @@ static struct error *apply_postgres(struct work *work, const struct node *value,
     const char *seconds = arena_printf(work->arena, "%lld", (long long)(left_s < 1 ? 1 : left_s));
     *outcome = APPLY_MAYBE;
     if (!equal(value->text, "started"))
-        return run_script(work, stop_script, "stop", (const char *[]){seconds, NULL}, NULL);
+        return run_script(work, true, stop_script, "stop", (const char *[]){seconds, NULL}, NULL);
     const char *log;
     struct error *error =
         before_path(work, arena_printf(work->arena, "%s.log", work->step->id), true, &log);
     if (error != NULL)
         return error;
     const char *port = arena_printf(work->arena, "%d", work->target->postgres.port);
-    return run_script(work, start_script, "start", (const char *[]){port, log, seconds, NULL},
+    return run_script(work, true, start_script, "start", (const char *[]){port, log, seconds, NULL},
                       NULL);
 }
 

@@ -14,8 +14,8 @@ struct service {
 };
 
 /* Runs SCRIPT as root with $1 the unit, $2 the fence. */
-static struct error *run_script(struct work *work, const char *script, const char *what,
-                                const char **out)
+static struct error *run_script(struct work *work, bool is_change, const char *script,
+                                const char *what, const char **out)
 {
     const char *service = work->target->patroni.service;
     const char *unit =
@@ -24,7 +24,8 @@ static struct error *run_script(struct work *work, const char *script, const cha
         arena_printf(work->arena, "/etc/systemd/system/%s.d/holdback-fence.conf", unit);
     const char *arguments[] = {unit, fence, NULL};
     struct shell_result result = {0};
-    struct error *error = work_script(work, "root", script, arguments, &result);
+    struct error *error = is_change ? work_change_script(work, "root", script, arguments, &result)
+                                    : work_script(work, "root", script, arguments, &result);
     if (error != NULL)
         return error;
     if (result.status != 0)
@@ -55,7 +56,7 @@ static struct error *service_look(struct work *work, struct service *out)
                                  "MainPID \"$1\"\n"
                                  "if [ -e \"$2\" ]; then echo Fence=yes; fi\n";
     const char *lines = "";
-    struct error *error = run_script(work, script, "look at", &lines);
+    struct error *error = run_script(work, false, script, "look at", &lines);
     if (error != NULL)
         return error;
     if (equal(property(work, lines, "LoadState"), "not-found"))
@@ -140,10 +141,10 @@ static struct error *apply_service(struct work *work, const struct node *value, 
 {
     *outcome = APPLY_MAYBE;
     if (equal(value->text, "fenced"))
-        return run_script(work, fence_script, "fence", NULL);
+        return run_script(work, true, fence_script, "fence", NULL);
     if (equal(value->text, "started"))
-        return run_script(work, start_script, "start", NULL);
-    return run_script(work, "systemctl stop \"$1\"\n", "stop", NULL);
+        return run_script(work, true, start_script, "start", NULL);
+    return run_script(work, true, "systemctl stop \"$1\"\n", "stop", NULL);
 }
 
 const struct patroni_key patroni_service_key = {

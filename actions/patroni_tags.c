@@ -202,7 +202,6 @@ static struct error *apply_tags(struct work *work, const struct node *value, enu
             .length = file.wanted_length,
             .mode = -1,
             .backup = backup,
-            .claim = work->claim,
             .deadline_ms = work->deadline_ms,
         };
         *outcome = APPLY_MAYBE;

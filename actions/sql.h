@@ -40,9 +40,13 @@ const char *marker_lock(struct work *work, int version);
 
 /*
  * The same question inside a transaction of POSTGRES that has the lock: nobody else can be between
- * the work and its marker.
+ * the work and its marker. ERROR_LOCKED: the run was taken over.
  */
 struct error *marker_find(struct work *work, struct postgres *postgres, bool *found);
+
+/* With the lock, in a transaction that it commits: no former holder's transaction gets past
+ * marker_find any more. For one who took the run over. */
+struct error *marker_fence(struct work *work, struct postgres *postgres);
 
 /* Makes the schema and the table where they are missing, in the open transaction. */
 struct error *marker_prepare(struct work *work, struct postgres *postgres);

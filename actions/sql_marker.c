@@ -77,17 +77,54 @@ static struct error *execute(struct work *work, struct postgres *postgres, const
     return postgres_execute(postgres, work->arena, text, work->deadline_ms, result, NULL);
 }
 
+/* Whoever took the run over has left a greater number than ours. */
+static struct error *compare_number(struct work *work, struct postgres *postgres)
+{
+    struct postgres_result result;
+    const char *query = arena_printf(
+        work->arena,
+        "SELECT pg_catalog.max(number) FROM holdback.marker WHERE run = %s AND number > %lld",
+        sql_literal(work->arena, work->run), (long long)work->number);
+    struct error *error = execute(work, postgres, query, &result);
+    if (error != NULL || result.values[0] == NULL)
+        return error;
+    return error_new(
+        work->arena, ERROR_LOCKED,
+        "run \"%s\" was taken over: its number in \"holdback.marker\" is %s, ours %lld", work->run,
+        result.values[0], (long long)work->number);
+}
+
 struct error *marker_find(struct work *work, struct postgres *postgres, bool *found)
 {
     struct postgres_result result;
     *found = false;
     struct error *error = execute(work, postgres, exists_query, &result);
-    if (error != NULL || !postgres_is_true(&result))
+    if (error == NULL && postgres_is_true(&result))
+        error = compare_number(work, postgres);
+    else
         return error;
     const char *query =
         arena_printf(work->arena, "SELECT saved FROM holdback.marker %s", of_this_step(work));
-    error = execute(work, postgres, query, &result);
+    if (error == NULL)
+        error = execute(work, postgres, query, &result);
     return error != NULL ? error : take_row(work, &result, found);
+}
+
+struct error *marker_fence(struct work *work, struct postgres *postgres)
+{
+    struct postgres_result result;
+    struct error *error = marker_prepare(work, postgres);
+    if (error == NULL)
+        error = execute(work, postgres,
+                        arena_printf(work->arena,
+                                     "INSERT INTO holdback.marker AS m (run, step, host, try, "
+                                     "operation, saved, number) "
+                                     "VALUES (%s, '', '', 0, '', '{}', %lld) "
+                                     "ON CONFLICT (run, step, host) DO UPDATE "
+                                     "SET number = greatest(m.number, excluded.number)",
+                                     sql_literal(work->arena, work->run), (long long)work->number),
+                        &result);
+    return error != NULL ? error : execute(work, postgres, "COMMIT", &result);
 }
 
 struct error *marker_prepare(struct work *work, struct postgres *postgres)
@@ -103,6 +140,7 @@ struct error *marker_prepare(struct work *work, struct postgres *postgres)
         "CREATE SCHEMA IF NOT EXISTS holdback",
         "CREATE TABLE IF NOT EXISTS holdback.marker (run text NOT NULL, step text NOT NULL, "
         "host text NOT NULL, try integer NOT NULL, operation text NOT NULL, saved text NOT NULL, "
+        "number bigint NOT NULL, "
         "at timestamptz NOT NULL DEFAULT pg_catalog.now(), PRIMARY KEY (run, step, host))",
     };
     for (size_t i = 0; i < ARRAY_COUNT(statements); i++) {
@@ -133,12 +171,12 @@ struct error *marker_insert(struct work *work, struct postgres *postgres, const 
     // Without the comparison a text that ended its transaction would get its marker all the same.
     const char *statement = arena_printf(
         work->arena,
-        "INSERT INTO holdback.marker (run, step, host, try, operation, saved) "
-        "SELECT %s, %s, %s, %d, %s, %s WHERE pg_catalog.txid_current()::text = %s",
+        "INSERT INTO holdback.marker (run, step, host, try, operation, saved, number) "
+        "SELECT %s, %s, %s, %d, %s, %s, %lld WHERE pg_catalog.txid_current()::text = %s",
         sql_literal(work->arena, work->run), sql_literal(work->arena, work->step->id),
         sql_literal(work->arena, work->target->name), work->try,
         sql_literal(work->arena, work->operation), sql_literal(work->arena, text_string(&saved)),
-        sql_literal(work->arena, transaction));
+        (long long)work->number, sql_literal(work->arena, transaction));
     struct postgres_result result;
     struct error *error = execute(work, postgres, statement, &result);
     if (error == NULL)

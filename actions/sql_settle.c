@@ -68,8 +68,11 @@ static struct error *settle_by_marker(struct work *work, struct postgres *postgr
     if (error == NULL)
         error = postgres_execute(postgres, work->arena, "SELECT pg_catalog.pg_is_in_recovery()",
                                  work->deadline_ms, &result, NULL);
-    if (error == NULL)
-        *is_standby = postgres_is_true(&result);
+    if (error != NULL)
+        return error;
+    *is_standby = postgres_is_true(&result);
+    if (!*found && !*is_standby && work->was_taken_over)
+        error = marker_fence(work, postgres);
     return error;
 }
 

@@ -168,17 +168,30 @@ struct error *work_pause(struct work *work, int milliseconds)
     return NULL;
 }
 
-struct error *work_script(struct work *work, const char *user, const char *script,
-                          const char *const *arguments, struct shell_result *out)
+static struct shell_request script_request(const struct work *work, const char *user,
+                                           const char *script, const char *const *arguments)
 {
-    const struct shell_request request = {
+    return (struct shell_request){
         .user = user,
         .script = script,
         .arguments = arguments,
         .output_limit = (size_t)1024 * 1024,
         .deadline_ms = work->deadline_ms,
     };
+}
+
+struct error *work_script(struct work *work, const char *user, const char *script,
+                          const char *const *arguments, struct shell_result *out)
+{
+    const struct shell_request request = script_request(work, user, script, arguments);
     return host_shell(work->host, work->arena, &request, out);
+}
+
+struct error *work_change_script(struct work *work, const char *user, const char *script,
+                                 const char *const *arguments, struct shell_result *out)
+{
+    const struct shell_request request = script_request(work, user, script, arguments);
+    return host_change(work->host, work->arena, &request, out);
 }
 
 const char *work_status_text(struct work *work, const struct shell_result *result)

@@ -6,6 +6,7 @@
 #define ACTIONS_WORK_H
 
 #include "action.h"
+#include "host/claim.h"
 #include "host/postgres.h"
 
 /* "holdback RUN STEP", at most 63 bytes (longer ones end in a digest): a try's application_name. */
@@ -70,6 +71,10 @@ const struct host_settings *const *work_role(const struct work *work, const char
  */
 struct error *work_script(struct work *work, const char *user, const char *script,
                           const char *const *arguments, struct shell_result *out);
+
+/* The same for a script that changes something: see host_change. */
+struct error *work_change_script(struct work *work, const char *user, const char *script,
+                                 const char *const *arguments, struct shell_result *out);
 
 /* "exit status 4: what it said on standard error", for messages. */
 const char *work_status_text(struct work *work, const struct shell_result *result);

@@ -68,7 +68,8 @@ struct work {
     const char *operation; /* id of this try: 64 hex digits; of the first try in a look */
     const char *previous;  /* operation id of the try before, which failed; or NULL */
     int try;               /* from 1 */
-    const char *claim;     /* "PATH NUMBER RUN" for what changes the host, or NULL */
+    int64_t number;        /* of the run's claim: see claim.h */
+    bool was_taken_over;   /* whoever had the run before may wake up in the middle of this step */
     const char *reference; /* `restore: STEP`: what that step saved as "STEP.before", or NULL */
     const struct pinned_role *roles;
     size_t role_count;

@@ -41,6 +41,11 @@ static int end_badly(struct cli *cli, const struct error *error, const struct ru
 
     if (summary->id == NULL)
         return status;
+    if (error->kind == ERROR_LOCKED) {
+        text_append_format(&text, "run %s: Nothing more is changed from here.\n", summary->id);
+        cli_say(cli, &text);
+        return status;
+    }
     text_append_format(&text, "run %s: ", summary->id);
     text_append_wrapped(&text, safety(cli->arena, summary), 6 + string_width(summary->id), 0,
                         cli->err.width);
@@ -161,6 +166,7 @@ static int go_on(struct cli *cli, run_function *function)
         return cli_fail(cli, error);
     options.run = given->arguments.count > 0 ? given->arguments.values[0] : NULL;
     options.plan_file = given->plan;
+    options.take_over = given->take_over;
     return go(cli, function, &options);
 }
 

@@ -37,7 +37,7 @@ struct options {
     struct option_list settings, confirmed, without_guards;
     const char *cluster, *journal, *plan, *why, *as, *expect;
     const char *on_failure, *phase, *format, *save, *color;
-    bool yes, live, detailed_exitcode, strict, watch, help;
+    bool yes, live, detailed_exitcode, strict, take_over, watch, help;
 };
 
 /* Reads what stands behind the command's name. COMMAND is one of the bits above. */

@@ -40,13 +40,12 @@ static const char backup_reading[] =
     "printf 'file %s %s %s %s\\n' \"$owner\" \"$group\" \"$mode\" \"$digest\"\n"
     "head -c 4194305 \"$1\"";
 
-/* $1 path, $2 expected digest, $3 nonce, $4 digest, $5 owner, $6 mode, $7 backup, $8… the claim. */
+/* $1 path, $2 expected digest, $3 nonce, $4 digest, $5 owner, $6 mode, $7 backup. */
 static const char file_checking[] =
     "p=$1 t=${1%/*}/.holdback.$3 b=$7\n"
     "umask 077\n"
     "undo() { rm -f -- \"$t\" \"$b.new\" \"$b.meta.new\"; fail \"$1\"; }\n"
     "changed() { rm -f -- \"$t\" \"$b.new\" \"$b.meta.new\"; echo changed; exit; }\n"
-    "claimed \"$8\" \"$9\" \"${10}\" \"${11}\"\n"
     "m=\n"
     "if [ -e \"$p\" ] || [ -h \"$p\" ]; then\n"
     "  [ ! -h \"$p\" ] || fail 'it is a symbolic link'\n"
@@ -214,12 +213,9 @@ static struct error *replace_call(struct host *host, struct arena *arena,
 {
     struct text stage CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
     char nonce[NONCE_SIZE], digest[DIGEST_SIZE] = "";
-    const char *claim[4], *rest;
-    struct error *error = wrapper_claim(host, arena, change->user, change->claim, claim);
+    const char *rest;
     struct shell_result answer;
 
-    if (error != NULL)
-        return error;
     nonce_make(nonce);
     if (change->bytes != NULL) {
         sha256_hex(change->bytes, change->length, digest);
@@ -234,19 +230,17 @@ static struct error *replace_call(struct host *host, struct arena *arena,
                                change->owner == NULL ? "" : change->owner,
                                change->mode < 0 ? "" : arena_printf(arena, "%04o", change->mode),
                                change->backup == NULL ? "" : change->backup,
-                               claim[0],
-                               claim[1],
-                               claim[2],
-                               claim[3],
                                NULL};
     struct wrapper_call call = {
         .what = what,
         .arguments = arguments,
         .texts = (const char *const[]){file_checking, stage.length == 0 ? "" : stage.bytes,
                                        file_writing, NULL},
+        .is_change = true,
         .shell = {.user = change->user, .deadline_ms = change->deadline_ms}};
 
-    error = wrapper_call(host, arena, &call, &answer, word, &rest);
+    struct error *error = wrapper_call(host, arena, &call, &answer, word, &rest);
+
     if (error == NULL)
         shell_result_release(&answer);
     return error;

@@ -37,13 +37,13 @@ struct host_file_change {
     const char *owner;  /* NULL: as it was; a new file: USER's. "user" or "user:group" */
     int mode;           /* -1: as it was; a new file: 0600 */
     const char *backup; /* where the old bytes are kept (made once, never overwritten), or NULL */
-    const char *claim;  /* see job.h */
     int64_t deadline_ms;
 };
 
 /*
- * Writes beside it, compares the digest of what arrived, syncs, keeps the backup, renames, syncs
- * the folder. ERROR_UNREACHABLE: it may or may not have happened; read it again.
+ * Compares the claim (claim.h), writes beside it, compares the digest of what arrived, syncs, keeps
+ * the backup, renames, syncs the folder. ERROR_UNREACHABLE: it may or may not have happened; read
+ * it again.
  */
 struct error *host_file_replace(struct host *host, struct arena *arena,
                                 const struct host_file_change *change);

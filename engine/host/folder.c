@@ -3,13 +3,15 @@
 #include "host/wrapper.h"
 
 static struct error *folder_call(struct host *host, struct arena *arena, const char *what,
-                                 const char *run, const char *user, const char *text,
-                                 const char *argument, int64_t deadline_ms, const char **rest)
+                                 const char *run, const char *user, bool is_change,
+                                 const char *text, const char *argument, int64_t deadline_ms,
+                                 const char **rest)
 {
     const char *arguments[] = {run, argument, NULL}, *word;
     struct wrapper_call call = {.what = what,
                                 .arguments = arguments,
                                 .texts = (const char *const[]){wrapper_job, text, NULL},
+                                .is_change = is_change,
                                 .shell = {.user = user, .deadline_ms = deadline_ms}};
     struct shell_result answer;
     struct error *error = job_names_check(arena, run, NULL);
@@ -39,7 +41,7 @@ struct error *run_folder(struct host *host, struct arena *arena, const char *run
         "fi\n"
         "printf 'folder %s\\n' \"$r\"";
 
-    return folder_call(host, arena, "could not make the run's folder", run, user, text,
+    return folder_call(host, arena, "could not make the run's folder", run, user, make, text,
                        make ? "make" : "", deadline_ms, out);
 }
 
@@ -63,6 +65,6 @@ struct error *run_folder_remove(struct host *host, struct arena *arena, const ch
 
     // The next job must look at the folder again.
     shell_remember_run(host, user, "");
-    return folder_call(host, arena, "could not remove the run's folder", run, user, text, "",
+    return folder_call(host, arena, "could not remove the run's folder", run, user, true, text, "",
                        deadline_ms, &rest);
 }

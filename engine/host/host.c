@@ -46,6 +46,7 @@ void host_free(struct host *host)
         return;
     host_keep(host, NULL, NULL);
     host_close(host);
+    free(host->claim);
     free(host);
 }
 

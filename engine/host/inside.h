@@ -95,6 +95,7 @@ struct host {
     const struct host_settings *settings;
     int stop_fd;
     const char *login;  /* the user of the session */
+    char *claim;        /* in whose name it is changed: see claim.h; or NULL */
     struct arena arena; /* for the session's lifetime */
     struct session *session;
     uint64_t received; /* session_received, when its streams were last looked at */
@@ -136,6 +137,9 @@ struct shell_call {
     struct error *(*idle)(void *context);
     void *context;
     bool was_sent; /* set: all of it went out, so it may have run */
+};
+enum {
+    SHELL_GRACE_MS = 500, /* for the news that a script was killed at its deadline */
 };
 struct error *shell_call(struct host *host, struct arena *arena, struct shell_call *call,
                          struct shell_result *out);

@@ -167,7 +167,8 @@ static struct error *stage_write(struct arena *arena, const struct job_request *
     if (length > SCRIPT_LARGEST)
         return error_new(arena, ERROR_INPUT, "the script is too long (%zu bytes; %d are allowed)",
                          length, SCRIPT_LARGEST);
-    text_append(text, "job_prepare \"$@\"\nif [ ! -e \"$d/started\" ]; then\n");
+    // Whoever starts it compares the claim again: this lock must not last as long as the job.
+    text_append(text, "exec 8<&-\njob_prepare \"$@\"\nif [ ! -e \"$d/started\" ]; then\n");
     sha256_hex(request->script, length, digest);
     text_append_format(text, "e=\"%s  $d/script.%s\"\n", digest, nonce);
     append_printf(text, request->script, length);
@@ -192,7 +193,7 @@ static struct error *stage_write(struct arena *arena, const struct job_request *
         append_printf(text, request->input, request->input_length);
         text_append(text, "; } 2>/dev/null | ");
     }
-    text_append_format(text, "job_launch %s %s \"$3\" \"$4\" \"$5\" \"$6\"%s || exit\n", nonce,
+    text_append_format(text, "job_launch %s %s%s || exit\n", nonce,
                        equal(request->interpreter, "bash") ? "bash" : "sh",
                        request->input == NULL ? " </dev/null" : "");
     text_append(text, "fi\njob_report 0 0");
@@ -204,9 +205,10 @@ static struct error *launch(struct follow *follow, bool *was_sent, bool *is_agai
 {
     const struct job_request *request = follow->request;
     struct text stage CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
-    const char *arguments[7] = {request->run, request->id}, *word, *rest;
+    const char *arguments[] = {request->run, request->id, NULL}, *word, *rest;
     struct wrapper_call call = {.what = "could not start the job",
                                 .arguments = arguments,
+                                .is_change = true,
                                 .shell = {.user = request->user,
                                           .output_limit = TEXT_LIMIT + 4096,
                                           .deadline_ms = request->deadline_ms,
@@ -220,9 +222,6 @@ static struct error *launch(struct follow *follow, bool *was_sent, bool *is_agai
 
     struct error *error = stage_write(follow->arena, request, nonce, &stage);
 
-    if (error == NULL)
-        error = wrapper_claim(follow->host, follow->arena, request->user, request->claim,
-                              arguments + 2);
     if (error != NULL)
         return error;
     call.texts = (const char *const[]){wrapper_job, stage.bytes, NULL};

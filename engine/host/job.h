@@ -5,8 +5,8 @@
  * runner and a truncated transfer are told apart from "not started".
  *
  * Everything of a run on a host lies in one private folder for each user that its steps act as:
- * ~USER/.holdback/RUN/ (0700, owner checked). The cluster's claim file lies in the os-user's
- * ~/.holdback/.
+ * ~USER/.holdback/RUN/ (0700, owner checked). A job, and a folder that is made, need the claim
+ * (claim.h).
  */
 #ifndef HOST_JOB_H
 #define HOST_JOB_H
@@ -23,7 +23,6 @@ struct job_request {
     size_t environment_count;
     const char *input; /* its standard input, or NULL; never written to a file */
     size_t input_length;
-    const char *claim; /* "PATH NUMBER RUN" to be compared before it starts, or NULL */
     int64_t deadline_ms;
 };
 
@@ -62,24 +61,5 @@ struct error *run_folder(struct host *host, struct arena *arena, const char *run
 /* Removes the run's private folder. Fails if a job of it still runs. */
 struct error *run_folder_remove(struct host *host, struct arena *arena, const char *run,
                                 const char *user, int64_t deadline_ms);
-
-/*
- * The claim: one file per cluster on every host, in the os-user's ~/.holdback/, changed under
- * flock. *holder describes who has it when it is not ours (ERROR_LOCKED). Taking one's own claim
- * again is success. NUMBER only grows within a run: a smaller one than the file's is refused.
- */
-struct claim {
-    const char *cluster, *run;
-    const char *who, *from, *since; /* "alice", "ops1 pid 4711", a timestamp */
-    int64_t number;
-};
-struct error *claim_take(struct host *host, struct arena *arena, const struct claim *claim,
-                         int64_t deadline_ms);
-/* "PATH NUMBER RUN": what job_request and host_file_change take as `claim`. */
-const char *claim_reference(struct arena *arena, const struct host_settings *settings,
-                            const struct claim *claim);
-
-struct error *claim_release(struct host *host, struct arena *arena, const struct claim *claim,
-                            int64_t deadline_ms);
 
 #endif

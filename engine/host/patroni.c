@@ -1,6 +1,8 @@
 /* Requests to Patroni's REST interface. */
 #include "host/patroni.h"
+#include "host/claim.h"
 #include "host/http.h"
+#include "host/relay.h"
 #include "host/tls.h"
 
 #include <string.h>
@@ -13,11 +15,16 @@ static bool is_safe(const char *method)
 /* Opens the tunnel through HOST. *REACH is PATRONI_ANSWERED as long as nothing speaks against it.
  */
 static struct error *tunnel_open(struct host *host, struct arena *arena,
-                                 const struct host_settings *member, int64_t deadline_ms,
-                                 enum patroni_reach *reach, const char **why, int *fd)
+                                 const struct host_settings *member, bool is_change,
+                                 int64_t deadline_ms, enum patroni_reach *reach, const char **why,
+                                 int *fd)
 {
+    const char *user = host_settings(host)->postgres.os_user;
     struct error *error =
-        host_tunnel_tcp(host, arena, member->address, member->patroni.port, deadline_ms, fd);
+        is_change && host_has_claim(host)
+            ? relay_open(host, arena, user, member->address, member->patroni.port, true,
+                         deadline_ms, fd)
+            : host_tunnel_tcp(host, arena, member->address, member->patroni.port, deadline_ms, fd);
 
     *reach = PATRONI_ANSWERED;
     if (error == NULL || (error->kind != ERROR_FAILED && error->kind != ERROR_TIMEOUT))
@@ -86,8 +93,11 @@ struct error *patroni_request(struct host *host, struct arena *arena,
 
     if (error == NULL)
         error = credentials_add(arena, member, &password, &request);
+    if (error == NULL && equal(member->patroni.reach, "direct") && !is_safe(method))
+        error = claim_check(host, arena, host_settings(host)->postgres.os_user, deadline_ms);
     if (error == NULL && !equal(member->patroni.reach, "direct")) {
-        error = tunnel_open(host, arena, member, deadline_ms, reach, &why, &request.tunnel);
+        error = tunnel_open(host, arena, member, !is_safe(method), deadline_ms, reach, &why,
+                            &request.tunnel);
         if (error == NULL && why != NULL) {
             *out = (struct patroni_answer){.why = why};
             return NULL;

@@ -1,4 +1,5 @@
 /* Opening and closing connections to PostgreSQL. */
+#include "host/claim.h"
 #include "host/libpq.h"
 #include "host/postgres_error.h"
 #include "host/postgres_parameters.h"
@@ -99,8 +100,10 @@ static struct error *connection_open(struct postgres *postgres, struct arena *ar
     struct error *error = NULL;
 
     if (!equal(request->reach, "direct"))
-        error = postgres_bridge_open(postgres->host, arena, request->reach, deadline_ms,
-                                     &postgres->bridge);
+        error =
+            postgres_bridge_open(postgres->host, arena, request, deadline_ms, &postgres->bridge);
+    else if (!request->read_only)
+        error = claim_check(postgres->host, arena, settings->postgres.os_user, deadline_ms);
     if (error != NULL)
         return error;
     error = postgres_parameters_fill(arena, settings, request, postgres->bridge,

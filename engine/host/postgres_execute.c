@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CANCEL_TIMEOUT_MS = 10000 };
+enum {
+    CANCEL_TIMEOUT_MS = 10000,
+    CANCEL_OVERTIME_MS = 700, /* of it after the statement's deadline: the host may be silent */
+};
 
 /* One execution. */
 struct reading {
@@ -180,6 +183,7 @@ static struct error *cancel_send(struct postgres *postgres, struct arena *arena,
     const struct postgres_request request = {.application = "holdback cancel",
                                              .database = postgres->database,
                                              .reach = postgres->reach,
+                                             .read_only = true, /* it ends only what is ours */
                                              .deadline_ms = deadline_ms};
     const char *text = arena_printf(arena, "SELECT pg_catalog.pg_cancel_backend(%d)",
                                     PQbackendPID(postgres->conn));
@@ -196,13 +200,17 @@ static struct error *cancel_send(struct postgres *postgres, struct arena *arena,
  * WHY the statement must not go on. NULL if it turns out that it had ended before the cancellation
  * came, and nothing else was wrong with it.
  */
-static struct error *statement_cancel(struct reading *reading, struct error *why, bool *is_lost)
+static struct error *statement_cancel(struct reading *reading, struct error *why,
+                                      int64_t deadline_ms, bool *is_lost)
 {
     struct postgres *postgres = reading->postgres;
-    int64_t deadline_ms = clock_ms() + CANCEL_TIMEOUT_MS;
+    int64_t now_ms = clock_ms();
     int stop_fd = host_set_stop(postgres->host, -1);
     struct error *error;
 
+    deadline_ms = (deadline_ms < now_ms ? now_ms : deadline_ms) + CANCEL_OVERTIME_MS;
+    if (deadline_ms > now_ms + CANCEL_TIMEOUT_MS)
+        deadline_ms = now_ms + CANCEL_TIMEOUT_MS;
     reading->is_draining = why->kind == ERROR_FAILED;
     error = cancel_send(postgres, reading->arena, deadline_ms);
     if (error == NULL)
@@ -215,8 +223,10 @@ static struct error *statement_cancel(struct reading *reading, struct error *why
     if (*is_lost)
         (void)error_hint(reading->arena, why,
                          "The statement may have been executed, or may still be running as process "
-                         "%d of the server on host \"%s\".",
-                         PQbackendPID(postgres->conn), host_settings(postgres->host)->name);
+                         "%d of the server on host \"%s\"%s%s.",
+                         PQbackendPID(postgres->conn), host_settings(postgres->host)->name,
+                         error == NULL ? "" : ", where it could not be cancelled: ",
+                         error == NULL ? "" : error_text(reading->arena, error));
     return why;
 }
 
@@ -264,7 +274,7 @@ static struct error *statement_run(struct reading *reading, int64_t deadline_ms,
         error = error_new(reading->arena, ERROR_TIMEOUT, "the statement did not end in time");
     else if (error->kind == ERROR_STOPPED)
         error = error_new(reading->arena, ERROR_STOPPED, "the statement was cancelled");
-    error = statement_cancel(reading, error, is_lost);
+    error = statement_cancel(reading, error, deadline_ms, is_lost);
     connection_close(postgres);
     return error;
 }

@@ -1,5 +1,6 @@
 /* How a server is reached, and as whom. */
 #include "host/postgres_parameters.h"
+#include "host/claim.h"
 #include "host/pgpass.h"
 #include "host/postgres_error.h"
 #include "host/relay.h"
@@ -169,7 +170,7 @@ struct error *postgres_parameters_fill(struct arena *arena, const struct host_se
 }
 
 static struct error *tunnel_open(struct host *host, struct arena *arena, const char *reach,
-                                 int64_t deadline_ms, int *fd)
+                                 bool is_change, int64_t deadline_ms, int *fd)
 {
     const struct host_settings *settings = host_settings(host);
     bool is_socket = equal(reach, "socket");
@@ -179,7 +180,11 @@ static struct error *tunnel_open(struct host *host, struct arena *arena, const c
         const char *path = arena_printf(
             arena, "%s/.s.PGSQL.%d", settings->postgres.socket_directory, settings->postgres.port);
 
-        error = relay_open(host, arena, settings->postgres.os_user, path, deadline_ms, fd);
+        error = relay_open(host, arena, settings->postgres.os_user, path, 0, is_change, deadline_ms,
+                           fd);
+    } else if (is_change && host_has_claim(host)) {
+        error = relay_open(host, arena, settings->postgres.os_user, settings->address,
+                           settings->postgres.port, true, deadline_ms, fd);
     } else {
         error = host_tunnel_tcp(host, arena, settings->address, settings->postgres.port,
                                 deadline_ms, fd);
@@ -189,6 +194,8 @@ static struct error *tunnel_open(struct host *host, struct arena *arena, const c
 
     const char *text = error_text(arena, error);
 
+    if (error->kind == ERROR_LOCKED)
+        return error;
     if (error->kind == ERROR_FAILED && (is_socket || strstr(text, "refused") != NULL))
         return postgres_not_running(arena, settings, is_socket ? text : "Connection refused");
     if (error->kind == ERROR_FAILED)
@@ -196,11 +203,13 @@ static struct error *tunnel_open(struct host *host, struct arena *arena, const c
     return postgres_not_connected(arena, settings, error);
 }
 
-struct error *postgres_bridge_open(struct host *host, struct arena *arena, const char *reach,
-                                   int64_t deadline_ms, struct bridge **out)
+struct error *postgres_bridge_open(struct host *host, struct arena *arena,
+                                   const struct postgres_request *request, int64_t deadline_ms,
+                                   struct bridge **out)
 {
     int tunnel = -1;
-    struct error *error = tunnel_open(host, arena, reach, deadline_ms, &tunnel);
+    struct error *error =
+        tunnel_open(host, arena, request->reach, !request->read_only, deadline_ms, &tunnel);
 
     return error != NULL ? error : bridge_open(arena, tunnel, out);
 }

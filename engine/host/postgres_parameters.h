@@ -29,8 +29,12 @@ struct error *postgres_parameters_fill(struct arena *arena, const struct host_se
                                        const struct bridge *bridge, int64_t statement_timeout_ms,
                                        struct postgres_parameters *out);
 
-/* A bridge to the server for REACH "socket" or "tcp". */
-struct error *postgres_bridge_open(struct host *host, struct arena *arena, const char *reach,
-                                   int64_t deadline_ms, struct bridge **out);
+/*
+ * A bridge to the server for reach "socket" or "tcp". Unless the request is read only, it goes
+ * through a relay that ends when the host's claim is lost.
+ */
+struct error *postgres_bridge_open(struct host *host, struct arena *arena,
+                                   const struct postgres_request *request, int64_t deadline_ms,
+                                   struct bridge **out);
 
 #endif

@@ -13,7 +13,6 @@
 enum {
     READ_CHUNK = 32 * 1024,
     NOISE_LARGEST = 4096,
-    GRACE_MS = 500, /* for the news that it was killed at its deadline */
 };
 
 struct shell {
@@ -335,7 +334,7 @@ struct error *host_shell(struct host *host, struct arena *arena,
                               .body = body.bytes,
                               .body_length = body.length,
                               .output_limit = request->output_limit,
-                              .deadline_ms = request->deadline_ms + GRACE_MS};
+                              .deadline_ms = request->deadline_ms + SHELL_GRACE_MS};
 
     error = shell_call(host, arena, &call, &result);
     if (error == NULL && result.status == 137 && request->deadline_ms <= clock_ms()) {

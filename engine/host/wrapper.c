@@ -4,11 +4,12 @@
 #include <string.h>
 
 /*
- * claimed PATH NUMBER RUN BECOME: is the claim still ours? It keeps a shared lock on the claim's
- * folder as descriptor 8, so that a take-over either comes before the comparison or finds what
- * follows it begun. Where the file is another user's secret, BECOME (a command) reads it.
+ * claimed: is the claim still ours? $claim is as claim_reference makes it, or empty. It keeps the
+ * folder of the claim locked as descriptor 8, so that a take-over either comes before the
+ * comparison or waits for the end of what follows it. The intent is on disk before the change.
  */
 const char wrapper_common[] =
+    "nl='\n'\n"
     "fail() { printf 'error %s\\n' \"$1\"; exit 1; }\n"
     "make_folder() {\n"
     "  if [ ! -d \"$1\" ] && mkdir -m \"$2\" -- \"$1\"; then made=yes; fi\n"
@@ -17,33 +18,42 @@ const char wrapper_common[] =
     "  [ -O \"$1\" ] || fail \"the folder \\\"$1\\\" belongs to another user\"\n"
     "}\n"
     "claimed() {\n"
-    "  [ -n \"$1\" ] || return 0\n"
-    "  hb_file=$1 hb_number= hb_run=\n"
-    "  case $hb_file in '~'*) eval \"hb_file=$hb_file\" ;; esac\n"
-    "  if [ -r \"$hb_file\" ] && [ -r \"${hb_file%/*}\" ]; then\n"
-    "    exec 8<\"${hb_file%/*}\"\n"
-    "    flock -s -w 10 8 || fail \"the folder \\\"${hb_file%/*}\\\" stays locked\"\n"
-    "    hb_text=$(cat \"$hb_file\")\n"
-    "  else\n"
-    "    hb_text=$($4 /bin/sh -c 'cat \"$1\"' sh \"$hb_file\")\n"
+    "  [ -n \"$claim\" ] || return 0\n"
+    "  set -- $claim\n"
+    "  hb_home=$HOME/.holdback hb_number= hb_run= hb_intent= hb_text=\n"
+    "  if [ -d \"$hb_home\" ]; then\n"
+    "    exec 8<\"$hb_home\"\n"
+    "    flock -w 10 8 ||\n"
+    "      fail \"the folder \\\"$hb_home\\\" stays locked: something is being changed there\"\n"
+    "    [ ! -e \"$hb_home/$1\" ] || while read -r hb_key hb_value; do\n"
+    "      case $hb_key in\n"
+    "        number) hb_number=$hb_value ;; run) hb_run=$hb_value ;;\n"
+    "        intent) hb_intent=$hb_value; continue ;;\n"
+    "      esac\n"
+    "      hb_text=\"$hb_text$hb_key $hb_value$nl\"\n"
+    "    done <\"$hb_home/$1\"\n"
     "  fi\n"
-    "  while read -r hb_key hb_value; do\n"
-    "    case $hb_key in number) hb_number=$hb_value ;; run) hb_run=$hb_value ;; esac\n"
-    "  done <<END\n$hb_text\nEND\n"
-    "  [ \"$hb_number $hb_run\" = \"$2 $3\" ] && return\n"
-    "  printf 'lost %s %s\\n' \"$hb_number\" \"$hb_run\"\n"
-    "  exit 1\n"
+    "  [ \"$6\" != tidy ] || [ \"$hb_run\" = \"$3\" ] || return 0\n"
+    "  if [ \"$hb_number $hb_run\" != \"$2 $3\" ]; then\n"
+    "    printf 'lost %s %s\\n' \"$hb_number\" \"$hb_run\"\n"
+    "    exit 1\n"
+    "  fi\n"
+    "  [ \"$6\" != tidy ] && [ \"$hb_intent\" != \"$4 $5\" ] || return 0\n"
+    "  printf '%sintent %s %s\\n' \"$hb_text\" \"$4\" \"$5\" >\"$hb_home/.$1\" &&\n"
+    "    sync \"$hb_home/.$1\" && mv -T -- \"$hb_home/.$1\" \"$hb_home/$1\" || fail \"could not "
+    "write \\\"$hb_home/$1\\\"\"\n"
     "}\n";
 
 /*
- * runner FOLDER NONCE INTERPRETER CLAIM…: the one process that may start the job. It alone holds
+ * runner FOLDER NONCE INTERPRETER CLAIM: the one process that may start the job. It alone holds
  * the lock (descriptor 9); the job must not inherit it, because the job may leave a daemon. Nothing
  * is executed before "started" is on disk. Exit 75: another runner was first.
  */
 const char wrapper_runner[] =
     "exec 9>>\"$1/lock\"\n"
     "flock -n 9 && [ ! -e \"$1/started\" ] || exit 75\n"
-    "claimed \"$4\" \"$5\" \"$6\" \"$7\"\n"
+    "claim=$4\n"
+    "claimed\n"
     "read -r boot </proc/sys/kernel/random/boot_id\n"
     "printf '%s %s\\n' \"$boot\" \"$$\" >\"$1/started\" &&\n"
     "  sync \"$1/started\" \"$1\" \"$1/..\" || {\n"
@@ -82,7 +92,7 @@ const char wrapper_job[] =
     "job_launch() {\n"
     "  job_guard </dev/null >/dev/null 2>&1 &\n"
     "  g=$!\n"
-    "  setsid -f -w /bin/sh -c \"$runner\" holdback-job \"$d\" \"$@\"\n"
+    "  setsid -f -w /bin/sh -c \"$runner\" holdback-job \"$d\" \"$@\" \"$claim\"\n"
     "  s=$?\n"
     "  kill \"$g\"\n"
     "  if [ \"$s\" = 75 ]; then\n"
@@ -129,12 +139,17 @@ const char wrapper_job[] =
     "  job_part \"$d/err\" \"$2\" >&2\n"
     "}\n";
 
-static void body_make(struct text *body, const struct wrapper_call *call)
+static void body_make(struct text *body, const struct host *host, const struct wrapper_call *call)
 {
+    const char *claim = call->is_change && host->claim != NULL ? host->claim : "";
+
     text_append(body, "(\nset --");
     append_words(body, call->arguments);
+    text_append(body, "\nclaim=");
+    text_append_shell(body, claim, strlen(claim));
     text_append(body, "\n");
     text_append(body, wrapper_common);
+    text_append(body, *claim != '\0' ? "claimed\n" : "");
     for (const char *const *text = call->texts; *text != NULL; text++)
         text_append(body, *text);
     text_append(body, "\n)");
@@ -157,17 +172,18 @@ static struct error *with_cause(struct arena *arena, struct error *error, const 
     return error;
 }
 
-static struct error *claim_lost(struct host *host, struct arena *arena, const char *rest)
+struct error *claim_lost(struct host *host, struct arena *arena, const char *rest)
 {
     const char *run = strchr(rest, ' ');
 
     if (run == NULL || run[1] == '\0')
-        return error_new(arena, ERROR_LOCKED, "the claim on %s is gone: nothing was changed there",
+        return error_new(arena, ERROR_LOCKED,
+                         "our claim on %s is gone: nothing more was changed there",
                          host_what(host, arena));
     return error_new(
         arena, ERROR_LOCKED,
         "the claim on %s is not ours any more: run \"%s\" has it with number %.*s, and "
-        "nothing was changed there",
+        "nothing more was changed there",
         host_what(host, arena), run + 1, (int)(run - rest), rest);
 }
 
@@ -177,7 +193,7 @@ struct error *wrapper_call(struct host *host, struct arena *arena, struct wrappe
     struct text body CLEANUP(text_release) = {.limit = 4 * TEXT_LIMIT};
     struct shell_result result;
 
-    body_make(&body, call);
+    body_make(&body, host, call);
     call->shell.body = body.bytes;
     call->shell.body_length = body.length;
 
@@ -217,41 +233,5 @@ struct error *wrapper_call(struct host *host, struct arena *arena, struct wrappe
     result.out.length -= length + 1;
     memmove(result.out.bytes, end + 1, result.out.length + 1);
     *out = result;
-    return NULL;
-}
-
-/* What the function claimed puts into eval must not mean anything to a shell. */
-static bool is_plain_path(const char *path)
-{
-    return (*path == '~' || *path == '/') &&
-           path[strspn(path,
-                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~/%-")] ==
-               '\0';
-}
-
-struct error *wrapper_claim(struct host *host, struct arena *arena, const char *user,
-                            const char *claim, const char *out[4])
-{
-    const char *owner = host->settings->postgres.os_user, *become = host->settings->ssh.become;
-
-    for (int at = 0; at < 4; at++)
-        out[at] = "";
-    if (claim == NULL)
-        return NULL;
-
-    char *path = arena_strdup(arena, claim), *number = strchr(path, ' '), *run;
-
-    if (number == NULL || (run = strchr(number + 1, ' ')) == NULL)
-        return error_new(arena, ERROR_INPUT, "\"%s\" cannot be a claim", claim);
-    *number++ = *run++ = '\0';
-    if (!is_plain_path(path))
-        return error_new(arena, ERROR_INPUT, "\"%s\" cannot be the file of a claim", path);
-    out[0] = path;
-    out[1] = number;
-    out[2] = run;
-    if (!equal(user != NULL ? user : host->login, owner) && !equal(become, "none"))
-        out[3] =
-            arena_printf(arena, "%s %s", equal(become, "doas") ? "doas -n -u" : "sudo -n -H -u",
-                         equal(become, "doas") ? owner : arena_printf(arena, "%s --", owner));
     return NULL;
 }

@@ -8,7 +8,7 @@
 
 #include "host/inside.h"
 
-/* Functions for the texts below: fail, make_folder, claimed. */
+/* Functions for the texts below: fail, make_folder, claimed; $nl is a newline. */
 extern const char wrapper_common[];
 
 /* Functions of job.c: job_prepare, job_launch, job_report; and the text of the runner. */
@@ -22,6 +22,7 @@ extern const char wrapper_job[], wrapper_runner[];
 struct wrapper_call {
     const char *what;
     const char *const *arguments, *const *texts;
+    bool is_change;          /* the claim is compared first, and its folder stays locked as 8 */
     struct shell_call shell; /* body is filled in */
 };
 struct error *wrapper_call(struct host *host, struct arena *arena, struct wrapper_call *call,
@@ -30,8 +31,7 @@ struct error *wrapper_call(struct host *host, struct arena *arena, struct wrappe
 /* Refuses names that could mean anything in a path. ID may be NULL. */
 struct error *job_names_check(struct arena *arena, const char *run, const char *id);
 
-/* Splits "PATH NUMBER RUN" for the function claimed, into four words; NULL: four empty ones. */
-struct error *wrapper_claim(struct host *host, struct arena *arena, const char *user,
-                            const char *claim, const char *out[4]);
+/* The error for the answer "lost NUMBER RUN", of which REST is "NUMBER RUN". */
+struct error *claim_lost(struct host *host, struct arena *arena, const char *rest);
 
 #endif

@@ -189,7 +189,7 @@ static struct error *with_run(struct arena *arena, const struct run_options *opt
     struct error *error = run_choose(&run);
 
     if (error == NULL)
-        error = run_open_journal(&run);
+        error = options->take_over ? run_take_over(&run) : run_open_journal(&run);
     if (error == NULL)
         error = command(&run);
     return run_end(&run, error, summary);

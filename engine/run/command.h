@@ -29,6 +29,12 @@ struct error *finish(struct run *run, enum run_event event);
 struct error *run_choose(struct run *run);
 struct error *run_open_journal(struct run *run);
 
+/*
+ * Instead of run_open_journal: asks, raises the number of the claim on every host, and goes on with
+ * a journal and a lock of its own. In claims.c.
+ */
+struct error *run_take_over(struct run *run);
+
 /* Plan, cluster file and values as they were frozen when the run began. */
 struct error *run_load_files(struct run *run);
 

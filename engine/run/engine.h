@@ -6,6 +6,7 @@
 #ifndef RUN_ENGINE_H
 #define RUN_ENGINE_H
 
+#include "host/claim.h"
 #include "host/job.h"
 #include "host/patroni.h"
 #include "run/ledger.h"
@@ -101,17 +102,8 @@ struct error *prepare_files(struct run *run, struct inputs *cluster_inputs,
                             struct inputs *plan_inputs, const char *plan_file,
                             const char *cluster_file);
 struct error *prepare_hosts(struct run *run);
-struct error *prepare_claims(struct run *run);
 void prepare_scope(struct run *run); /* from the ledger: roles, run.*, saved values */
 void run_release(struct run *run);
-
-/* The users that the plan's steps act as on a host; NULL among them is the ssh user. */
-struct users {
-    const char *names[16];
-    size_t count;
-};
-struct users users_of(struct arena *arena, const struct run *run, const char *host);
-void users_add(struct users *users, const char *name);
 
 /* The hosts that this command has not found unreachable. */
 const struct host_settings **hosts_alive(const struct run *run, size_t *count);
@@ -122,8 +114,22 @@ const struct host_settings **hosts_alive(const struct run *run, size_t *count);
  */
 struct error *workers_gather(struct run *run, struct worker *workers, size_t count);
 
+/* ---- claims.c ---- */
+
+/* The users that changes are made as on a host; NULL among them is the ssh user. */
+struct users {
+    const char *names[16];
+    size_t count;
+};
+struct users users_of(struct arena *arena, const struct run *run, const char *host);
+void users_add(struct users *users, const char *name);
+
 /* The run's claim on the hosts. */
 struct claim claim_of(const struct run *run);
+
+/* Takes it for every user of every host, or ERROR_LOCKED. A journal that lacks an intent for which
+ * a host was changed is refused. */
+struct error *prepare_claims(struct run *run);
 
 /* ---- identity.c ---- */
 

@@ -79,13 +79,7 @@ struct error *run_open_journal(struct run *run)
                              &run->journal, &record);
     if (error != NULL)
         return error;
-    while (record != NULL) {
-        // Applying links the record to the one before, which it already is.
-        const struct record *next = record->next;
-
-        ledger_apply(&run->ledger, record);
-        record = next;
-    }
+    ledger_read(&run->ledger, record);
     return NULL;
 }
 

@@ -10,19 +10,17 @@ static void folders_remove(struct worker *worker)
 {
     struct run *run = worker->run;
     const int64_t deadline_ms = clock_ms() + CLEAN_TIMEOUT_MS;
-    const char *os_user = worker->target->postgres.os_user;
     struct users users = users_of(&worker->arena, run, worker->target->name);
+    const struct claim claim = claim_of(run);
 
-    users_add(&users, os_user);
+    host_set_claim(worker->host, claim_reference(&worker->arena, &claim, NULL, NULL));
     for (size_t at = 0; at < users.count && worker->error == NULL; at++)
         worker->error =
             run_folder_remove(worker->host, &worker->arena, run->id, users.names[at], deadline_ms);
-    if (worker->error != NULL)
-        return;
-
-    const struct claim claim = claim_of(run);
-
-    worker->error = claim_release(worker->host, &worker->arena, &claim, deadline_ms);
+    // Last of all: until here the host is ours.
+    for (size_t at = 0; at < users.count && worker->error == NULL; at++)
+        worker->error =
+            claim_release(worker->host, &worker->arena, &claim, users.names[at], deadline_ms);
 }
 
 /* Markers travel with the data: they are where the leader is now. */
@@ -74,7 +72,8 @@ static void markers_clean(struct run *run)
 {
     struct patroni_cluster members = {0};
 
-    if (!plan_has_markers(run) || members_read(run, &members) != NULL)
+    if ((!plan_has_markers(run) && !run->ledger.was_taken_over) ||
+        members_read(run, &members) != NULL)
         return;
     for (size_t at = 0; at < run->cluster->host_count; at++) {
         const struct host_settings *host = &run->cluster->hosts[at];

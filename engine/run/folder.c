@@ -155,7 +155,9 @@ struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
         error = error_hint(arena,
                            error_new(arena, ERROR_LOCKED, "run \"%s\" is in the hands of %s",
                                      strrchr(folder, '/') + 1, lock_words(arena, fd)),
-                           "Wait for it, or interrupt it: it stops where it can be resumed.");
+                           "Wait for it, or interrupt it: it stops where it can be resumed. If it "
+                           "hangs: holdback resume %s --take-over",
+                           strrchr(folder, '/') + 1);
         (void)close(fd);
         return error;
     }
@@ -171,6 +173,23 @@ struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
         return error;
     }
     *lock_fd = fd;
+    return NULL;
+}
+
+struct error *run_lock_renew(struct arena *arena, const char *folder)
+{
+    const char *path = lock_path(arena, folder), *new = arena_printf(arena, "%s.new", path);
+    int fd = open(new, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || rename(new, path) != 0) {
+        struct error *error = error_new(arena, ERROR_FAILED, "could not renew \"%s\": %s", path,
+                                        errno_text(arena, errno));
+
+        if (fd >= 0)
+            (void)close(fd);
+        return error;
+    }
+    (void)close(fd);
     return NULL;
 }
 
@@ -197,8 +216,7 @@ struct error *run_load_summary(struct arena *arena, const char *folder, struct r
     if (error != NULL)
         return error;
     ledger_init(&ledger, arena);
-    for (; record != NULL; record = record->next)
-        ledger_apply(&ledger, record);
+    ledger_read(&ledger, record);
     *out = ledger.summary;
     out->folder = folder;
     out->holder = run_lock_holder(arena, folder);

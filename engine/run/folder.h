@@ -25,6 +25,9 @@ struct error *run_folder_create(struct arena *arena, const char *cluster_folder,
 /* Takes the run for this process, or ERROR_LOCKED with who has it. */
 struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd);
 
+/* A lock that nobody has, in the place of the one that a process may still have. */
+struct error *run_lock_renew(struct arena *arena, const char *folder);
+
 /* "alice on ops1, pid 4711, since ..." of a living process that has the run, or NULL. */
 const char *run_lock_holder(struct arena *arena, const char *folder);
 

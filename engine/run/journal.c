@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -304,4 +305,55 @@ struct error *journal_open(struct arena *arena, const char *path, struct journal
     memcpy((*out)->hash, reading.hash, DIGEST_SIZE);
     *first = reading.first;
     return NULL;
+}
+
+/* Writes all of BYTES to a new file at PATH, on disk. False: errno says why. */
+static bool copy_write(const char *path, const char *bytes, size_t length)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    size_t done = 0;
+
+    while (fd >= 0 && done < length) {
+        ssize_t wrote = write(fd, bytes + done, length - done);
+
+        if (wrote < 0 && errno != EINTR)
+            break;
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+
+    bool is_whole = fd >= 0 && done == length && fsync(fd) == 0;
+    int why = errno;
+
+    if (fd >= 0)
+        (void)close(fd);
+    errno = why;
+    return is_whole;
+}
+
+struct error *journal_renew(struct arena *arena, const char *path)
+{
+    const char *copy = arena_printf(arena, "%s.new", path);
+    const char *folder = arena_copy(arena, path, (size_t)(strrchr(path, '/') - path));
+    struct reading reading = {0};
+    char *bytes;
+    size_t length;
+    struct error *error = file_read(arena, path, JOURNAL_LARGEST, &bytes, &length);
+
+    if (error == NULL)
+        error = records_read(arena, path, bytes, length, &reading);
+    if (error != NULL)
+        return error;
+    (void)unlink(copy);
+    if (!copy_write(copy, bytes, reading.end) || rename(copy, path) != 0)
+        return error_new(arena, ERROR_FAILED, "could not renew journal \"%s\": %s", path,
+                         errno_text(arena, errno));
+
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) != 0)
+        error = error_new(arena, ERROR_FAILED, "could not sync folder \"%s\": %s", folder,
+                          errno_text(arena, errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return error;
 }

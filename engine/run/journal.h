@@ -21,6 +21,12 @@
 
 struct journal;
 
+/*
+ * A copy of PATH takes its place, so that a process that has the former one open adds nothing to
+ * it. All or nothing: until the new one is complete on disk, the former one stays.
+ */
+struct error *journal_renew(struct arena *arena, const char *path);
+
 /* One record as read: its node (a map with "type") and place in the file. */
 struct record {
     const struct node *node;

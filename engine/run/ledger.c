@@ -112,6 +112,7 @@ static void apply_command(struct ledger *ledger, const struct record *record)
 {
     const char *command = node_text(record->node, "command");
 
+    ledger->number = node_integer(record->node, "number", ledger->number);
     // Resume goes on with the command that died, and is none itself.
     if (!equal(command, "resume"))
         ledger->command = command;
@@ -157,7 +158,8 @@ static void apply_intent(struct ledger *ledger, const struct record *record)
 {
     const char *step = node_text(record->node, "step");
 
-    ledger->summary.current_step = step;
+    ledger->summary.current_step = ledger->intent_step = step;
+    ledger->intent = node_text(record->node, "hash");
     NODE_EACH(host, node_find(record->node, "hosts"))
     {
         struct step_status *status = status_get(ledger, step, host->text);
@@ -227,6 +229,12 @@ static void apply_plan(struct ledger *ledger, const struct record *record)
     ledger->summary.plan_file = node_text(record->node, "plan_file");
 }
 
+static void apply_take_over(struct ledger *ledger, const struct record *record)
+{
+    ledger->number = node_integer(record->node, "number", ledger->number);
+    ledger->was_taken_over = true;
+}
+
 static void apply_left(struct ledger *ledger, const struct record *record)
 {
     (void)record;
@@ -247,7 +255,7 @@ static const struct {
     {"resolved", apply_resolved}, {"state", apply_state},       {"intent", apply_intent},
     {"outcome", apply_outcome},   {"resolve", apply_outcome},   {"gate", apply_gate},
     {"waive", apply_waive},       {"stop", apply_stop},         {"left", apply_left},
-    {"plan", apply_plan},         {"cleaning", apply_cleaning},
+    {"plan", apply_plan},         {"cleaning", apply_cleaning}, {"take-over", apply_take_over},
 };
 
 void ledger_apply(struct ledger *ledger, const struct record *record)
@@ -261,6 +269,25 @@ void ledger_apply(struct ledger *ledger, const struct record *record)
         if (equal(record_types[at].type, record->type))
             record_types[at].apply(ledger, record);
     }
+}
+
+void ledger_read(struct ledger *ledger, const struct record *first)
+{
+    for (const struct record *record = first, *next; record != NULL; record = next) {
+        // Applying links the record to the one before, which it already is.
+        next = record->next;
+        ledger_apply(ledger, record);
+    }
+}
+
+bool ledger_has_intent(const struct ledger *ledger, const char *hash)
+{
+    for (const struct record *record = ledger->summary.records; record != NULL;
+         record = record->next) {
+        if (equal(record->type, "intent") && equal(node_text(record->node, "hash"), hash))
+            return true;
+    }
+    return false;
 }
 
 bool step_state_is_complete(enum step_state state)

@@ -30,12 +30,19 @@ struct ledger {
     const struct node *variables, *roles; /* NULL: not yet resolved */
     const char *plan_folder; /* of the plan that a person replaced the first by, or NULL */
     const char *command; /* the last one that has not ended: what resume goes on with; or NULL */
+    const char *intent, *intent_step; /* hash and step of the last intent; NULL: there is none */
+    int64_t number;      /* of the claim: every command that goes on with the run raises it */
+    bool was_taken_over; /* whoever had the run may be asleep, with connections of its own */
     bool has_left;       /* something of the run is left on a host that did not answer */
     const struct record *last;
 };
 
 void ledger_init(struct ledger *ledger, struct arena *arena);
 void ledger_apply(struct ledger *ledger, const struct record *record);
+void ledger_read(struct ledger *ledger, const struct record *first); /* with all that follow */
+
+/* Is there an intent with that hash? */
+bool ledger_has_intent(const struct ledger *ledger, const char *hash);
 
 /* HOST NULL: of a step that has no host (a skipped one). NULL: nothing is known. */
 const struct step_status *ledger_status(const struct ledger *ledger, const char *step,

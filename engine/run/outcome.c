@@ -3,6 +3,7 @@
 #include "run/folder.h"
 #include "run/guard.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 static int exit_of(const struct error *error)
@@ -39,9 +40,10 @@ struct error *stop_record(struct run *run, struct error *error)
 
 void command_record(struct run *run, const char *command)
 {
-    run_record(run, "command", "\"command\":%s,\"by\":%s,\"from\":%s,\"pid\":%d",
-               json_text(run->arena, command), json_text(run->arena, run->as_user),
-               json_text(run->arena, machine_name(run->arena)), (int)getpid());
+    run_record(
+        run, "command", "\"command\":%s,\"by\":%s,\"from\":%s,\"pid\":%d,\"number\":%" PRId64,
+        json_text(run->arena, command), json_text(run->arena, run->as_user),
+        json_text(run->arena, machine_name(run->arena)), (int)getpid(), run->ledger.number + 1);
 }
 
 void run_begin(struct run *run, struct arena *arena, const struct run_options *options,

@@ -1,5 +1,4 @@
 #include "base/file.h"
-#include "host/patroni.h"
 #include "run/engine.h"
 #include "run/folder.h"
 
@@ -7,10 +6,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-enum {
-    START_TIMEOUT_MS = 20000, /* to connect, log in and answer one question */
-};
 
 static const char **settings_of(const struct run *run, size_t *count)
 {
@@ -99,72 +94,6 @@ const struct host_settings **hosts_alive(const struct run *run, size_t *count)
     return hosts;
 }
 
-void users_add(struct users *users, const char *name)
-{
-    for (size_t at = 0; at < users->count; at++) {
-        if (equal(users->names[at], name))
-            return;
-    }
-    if (users->count < ARRAY_COUNT(users->names))
-        users->names[users->count++] = name;
-}
-
-/* Services, Patroni's own configuration and the DCS are root's, whoever the step acts as. */
-static bool needs_root(const struct step *step)
-{
-    return equal(step->action_name, "patroni") &&
-           (node_find(step->params, "service") != NULL ||
-            node_find(step->params, "cluster") != NULL || node_find(step->params, "tags") != NULL);
-}
-
-struct users users_of(struct arena *arena, const struct run *run, const char *host)
-{
-    struct users users = {0};
-
-    for (size_t phase = 0; phase < PHASE_COUNT; phase++) {
-        for (const struct step *step = NULL;
-             (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
-            const char *as = step->as;
-
-            if (step->steps == NULL &&
-                (as == NULL || expand_text(arena, run->scope, host, step->place, as, &as) == NULL))
-                users_add(&users, as);
-            if (needs_root(step))
-                users_add(&users, "root");
-        }
-    }
-    return users;
-}
-
-struct claim claim_of(const struct run *run)
-{
-    return (struct claim){
-        .cluster = run->cluster->name,
-        .run = run->id,
-        .who = run->as_user,
-        .from = node_text(run->ledger.run, "from"),
-        .since = run->ledger.summary.began,
-        .number = 1,
-    };
-}
-
-static void claim_worker(struct worker *worker)
-{
-    struct run *run = worker->run;
-    const int64_t deadline_ms = clock_ms() + START_TIMEOUT_MS;
-    const struct claim claim = claim_of(run);
-    struct users users = users_of(&worker->arena, run, worker->target->name);
-
-    worker->error = claim_take(worker->host, &worker->arena, &claim, deadline_ms);
-    for (size_t at = 0; worker->error == NULL && at < users.count; at++) {
-        CLEANUP(shell_result_release) struct shell_result result = {0};
-        const struct shell_request request = {
-            .user = users.names[at], .script = ":", .deadline_ms = deadline_ms};
-
-        worker->error = host_shell(worker->host, &worker->arena, &request, &result);
-    }
-}
-
 struct error *workers_gather(struct run *run, struct worker *workers, size_t count)
 {
     struct error *worst = NULL;
@@ -185,25 +114,6 @@ struct error *workers_gather(struct run *run, struct worker *workers, size_t cou
             worst = error_copy(run->arena, error);
     }
     return worst;
-}
-
-static struct error *each_host(struct run *run, void (*function)(struct worker *))
-{
-    size_t count;
-    const struct host_settings **hosts = hosts_alive(run, &count);
-    struct worker *workers = workers_new(run, hosts, count, function);
-
-    workers_run(run, workers, count);
-
-    struct error *error = workers_gather(run, workers, count);
-
-    workers_release(workers, count);
-    return error;
-}
-
-struct error *prepare_claims(struct run *run)
-{
-    return each_host(run, claim_worker);
 }
 
 static void saved_into_scope(struct run *run, const struct ledger_value *saved)

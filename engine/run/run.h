@@ -148,6 +148,7 @@ struct run_options {
     size_t without_guard_count;
     const char *why;
     bool rollback_on_failure;
+    bool take_over; /* from whoever has the run, wherever */
     const struct run_observer *observer;
     int stop_fd;               /* readable at the second Ctrl-C */
     volatile int *interrupted; /* signal number of the first SIGINT, SIGTERM or SIGHUP, or 0 */

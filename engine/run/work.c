@@ -70,6 +70,16 @@ static void work_init(struct work *work, struct worker *worker, const struct tas
         .watch = watch,
         .watch_context = worker,
     };
+    work->number = run->ledger.number;
+    work->was_taken_over = run->ledger.was_taken_over;
+    if (run->journal != NULL && !run->is_preview) {
+        const struct claim claim = {
+            .cluster = run->cluster->name, .run = run->id, .number = run->ledger.number};
+
+        host_set_claim(worker->host,
+                       claim_reference(arena, &claim, run->ledger.intent,
+                                       task->kind == TASK_CLEAN ? NULL : run->ledger.intent_step));
+    }
     if (task->try > 1)
         work->previous = operation_id(arena, run->id, step->id, host, task->try - 1);
 }

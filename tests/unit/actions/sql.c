@@ -123,6 +123,29 @@ static void who_may_not_make_the_marker_is_told_so(void **state)
     work_end(&work);
 }
 
+static void whoever_was_taken_over_gets_no_transaction_any_more(void **state)
+{
+    (void)state;
+    struct error *error;
+    struct work later = work_of("run: INSERT INTO done VALUES ('x')\n");
+    struct work former = later;
+
+    former.number = 1;
+    later.number = 2;
+    later.was_taken_over = true;
+    assert_int_equal(settle(&later, &error), SETTLE_NOT_DONE);
+    assert_int_equal(apply(&former, &error), APPLY_NOTHING);
+    assert_int_equal(error->kind, ERROR_LOCKED);
+    assert_string_equal(
+        error_text(&arena, error),
+        "run \"r1\" was taken over: its number in \"holdback.marker\" is 2, ours 1");
+    assert_string_equal(asked("SELECT count(*) FROM done"), "0");
+    assert_int_equal(apply(&later, &error), APPLY_DONE);
+    assert_string_equal(asked("SELECT count(*) FROM done"), "1");
+    work_end(&former);
+    work_end(&later);
+}
+
 static void unless_decides_before_and_after(void **state)
 {
     (void)state;
@@ -261,6 +284,7 @@ int main(void)
         ON_A_SERVER(settings_and_role_end_with_the_transaction),
         ON_A_SERVER(a_commit_is_durable_whatever_the_text_says),
         ON_A_SERVER(who_may_not_make_the_marker_is_told_so),
+        ON_A_SERVER(whoever_was_taken_over_gets_no_transaction_any_more),
         ON_A_SERVER(unless_decides_before_and_after),
         ON_A_SERVER(statements_by_themselves_save_from_whichever_has_the_name),
         ON_A_SERVER(a_statement_that_failed_after_another_may_have_left_something),

@@ -1,4 +1,5 @@
 /* The claim of a run on a host, and what it keeps from happening. */
+#include "host/claim.h"
 #include "host/file.h"
 #include "host/job.h"
 
@@ -37,7 +38,8 @@ static struct claim claim_of(const char *run, int64_t number)
     return (struct claim){.cluster = cluster,
                           .run = run,
                           .who = "alice",
-                          .from = "ops1 pid 4711",
+                          .from = "ops1",
+                          .journal = "/var/lib/holdback/c/run-1",
                           .since = "2026-11-22T17:22:47.874Z",
                           .number = number};
 }
@@ -46,19 +48,20 @@ static struct error *take(const char *run, int64_t number)
 {
     const struct claim claim = claim_of(run, number);
 
-    return claim_take(host, &arena, &claim, within(10));
+    return claim_take(host, &arena, &claim, user, within(10), NULL);
 }
 
 static struct error *release(const char *run, int64_t number)
 {
     const struct claim claim = claim_of(run, number);
 
-    return claim_release(host, &arena, &claim, within(10));
+    return claim_release(host, &arena, &claim, user, within(10));
 }
 
 static int each_end(void **state)
 {
     (void)state;
+    host_set_claim(host, NULL);
     unlink(path);
     rmdir(path_folder(&arena, path));
     return 0;
@@ -72,10 +75,12 @@ static void a_claim_is_a_file_that_a_person_can_read(void **state)
     (void)state;
     assert_no_error(&arena, take("run-1", 1));
     assert_null(file_read(&arena, path, 10000, &bytes, &length));
-    assert_string_equal(bytes, arena_printf(&arena,
-                                            "cluster %s\nrun run-1\nnumber 1\nwho alice\nfrom ops1 "
-                                            "pid 4711\nsince 2026-11-22T17:22:47.874Z\n",
-                                            cluster));
+    assert_string_equal(bytes,
+                        arena_printf(&arena,
+                                     "cluster %s\nrun run-1\nnumber 1\nwho alice\nfrom ops1\n"
+                                     "journal /var/lib/holdback/c/run-1\n"
+                                     "since 2026-11-22T17:22:47.874Z\n",
+                                     cluster));
 }
 
 static void our_own_claim_can_be_taken_again(void **state)
@@ -93,10 +98,11 @@ static void another_run_is_told_who_has_it(void **state)
     assert_error(
         &arena, take("run-2", 5), ERROR_LOCKED,
         arena_printf(&arena,
-                     "cluster \"%s\" is locked on host \"pg1\" (127.0.0.1) by run \"run-1\" of "
-                     "\"alice\" from ops1 pid 4711 since 2026-11-22T17:22:47.874Z",
+                     "cluster \"%s\" is locked on host \"pg1\" (127.0.0.1) since "
+                     "2026-11-22T17:22:47.874Z by run \"run-1\" of \"alice\" from ops1 (journal "
+                     "\"/var/lib/holdback/c/run-1\")",
                      cluster),
-        NULL);
+        "Ask them, or look there: holdback status run-1");
 }
 
 static void an_older_number_of_the_same_run_was_taken_over(void **state)
@@ -105,9 +111,10 @@ static void an_older_number_of_the_same_run_was_taken_over(void **state)
     assert_no_error(&arena, take("run-1", 12));
     assert_error(
         &arena, take("run-1", 9), ERROR_LOCKED,
-        "run \"run-1\" was taken over on host \"pg1\" (127.0.0.1) by \"alice\" from ops1 pid "
-        "4711 since 2026-11-22T17:22:47.874Z: its number is 12, ours 9",
-        NULL);
+        "run \"run-1\" was taken over by \"alice\" from ops1 (journal "
+        "\"/var/lib/holdback/c/run-1\"): its number on host \"pg1\" (127.0.0.1) is 12, ours 9",
+        "If it must go on from here, because that machine is lost, say: holdback resume run-1 "
+        "--take-over");
     assert_non_null(release("run-1", 9));
     assert_int_equal(access(path, F_OK), 0);
 }
@@ -150,7 +157,7 @@ static void *race_main(void *context)
     struct arena own = {0};
     struct host *mine = host_new(&server->settings, -1);
     const struct claim claim = claim_of(racer->run, 1);
-    struct error *error = claim_take(mine, &own, &claim, within(20));
+    struct error *error = claim_take(mine, &own, &claim, user, within(20), NULL);
 
     racer->has_it = error == NULL;
     racer->was_locked = error != NULL && error->kind == ERROR_LOCKED;
@@ -185,78 +192,110 @@ static void of_six_that_race_one_gets_it(void **state)
     }
 }
 
-static struct error *try_job(const char *as, const char *claim, struct job_result *result)
+static void the_same_run_with_another_journal_has_to_take_over(void **state)
+{
+    struct claim elsewhere = claim_of("run-1", 1);
+
+    (void)state;
+    assert_no_error(&arena, take("run-1", 1));
+    elsewhere.from = "ops2";
+    assert_error(&arena, claim_take(host, &arena, &elsewhere, user, within(10), NULL), ERROR_LOCKED,
+                 "run \"run-1\" is in the hands of \"alice\" from ops1 (journal "
+                 "\"/var/lib/holdback/c/run-1\"), as host \"pg1\" (127.0.0.1) says",
+                 "If it must go on from here, because that machine is lost, say: holdback resume "
+                 "run-1 --take-over");
+    elsewhere.number = 2;
+    assert_non_null(claim_take(host, &arena, &elsewhere, user, within(10), NULL));
+    elsewhere.takes_over = true;
+    assert_no_error(&arena, claim_take(host, &arena, &elsewhere, user, within(10), NULL));
+    // Of two who take over at once the second has no greater number.
+    assert_non_null(claim_take(host, &arena,
+                               &(struct claim){.cluster = cluster,
+                                               .run = "run-1",
+                                               .who = "bob",
+                                               .from = "ops3",
+                                               .journal = "/x",
+                                               .since = "now",
+                                               .number = 2,
+                                               .takes_over = true},
+                               user, within(10), NULL));
+    assert_non_null(take("run-1", 1));
+    assert_no_error(&arena, claim_release(host, &arena, &elsewhere, user, within(10)));
+}
+
+/* From here on changes are made in the name of run-1 and its number 1. */
+static void name_ourselves(const char *intent)
+{
+    const struct claim ours = claim_of("run-1", 1);
+
+    host_set_claim(host, claim_reference(&arena, &ours, intent, "migrate"));
+}
+
+static struct error *try_job(struct job_result *result)
 {
     const struct job_request request = {
         .run = "unit-claim",
         .id = "00000000000000000000000000000000000000000000000000000000000000aa",
-        .user = as,
+        .user = user,
         .script = "echo ran",
-        .claim = claim,
         .deadline_ms = within(10)};
 
     return job_run(host, &arena, &request, NULL, NULL, result);
 }
 
+static void assert_no_folder(void)
+{
+    const char *folder = arena_printf(&arena, "%s/.holdback/unit-claim", getpwnam(user)->pw_dir);
+
+    assert_int_not_equal(access(folder, F_OK), 0);
+}
+
 static void a_job_starts_only_under_its_own_number(void **state)
 {
-    const struct claim ours = claim_of("run-1", 1);
-    const char *reference = claim_reference(&arena, &server->settings, &ours);
     struct job_result result = {0};
 
     (void)state;
-    assert_error(&arena, try_job(user, reference, &result), ERROR_LOCKED,
-                 "the claim on host \"pg1\" (127.0.0.1) is gone: nothing was changed there", NULL);
+    name_ourselves("aa");
+    assert_error(&arena, try_job(&result), ERROR_LOCKED,
+                 "our claim on host \"pg1\" (127.0.0.1) is gone: nothing more was changed there",
+                 NULL);
     assert_no_error(&arena, take("run-1", 2));
     assert_error(
-        &arena, try_job(user, reference, &result), ERROR_LOCKED,
+        &arena, try_job(&result), ERROR_LOCKED,
         "the claim on host \"pg1\" (127.0.0.1) is not ours any more: run \"run-1\" has it with "
-        "number 2, and nothing was changed there",
+        "number 2, and nothing more was changed there",
         NULL);
-    assert_no_error(&arena,
-                    job_look(host, &arena, "unit-claim",
-                             "00000000000000000000000000000000000000000000000000000000000000aa",
-                             user, within(10), &result));
-    assert_int_equal(result.state, JOB_NOT_STARTED);
-    job_result_release(&result);
+    assert_no_folder();
     assert_no_error(&arena, release("run-1", 2));
     assert_no_error(&arena, take("run-1", 1));
-    assert_no_error(&arena, try_job(user, reference, &result));
+    assert_no_error(&arena, try_job(&result));
     assert_string_equal(text_string(&result.out), "ran\n");
     job_result_release(&result);
     assert_no_error(&arena, run_folder_remove(host, &arena, "unit-claim", user, within(10)));
 }
 
-static void a_user_who_cannot_read_the_claim_has_it_read(void **state)
+static void a_change_leaves_its_intent_and_taking_the_claim_again_keeps_it(void **state)
 {
     const struct claim ours = claim_of("run-1", 1);
-    const char *reference = claim_reference(&arena, &server->settings, &ours), *out;
+    struct claim_found found;
     struct job_result result = {0};
-    struct shell_result answer;
-    struct shell_request hide = {.script = "chmod \"$1\" ~/.holdback", .deadline_ms = within(10)};
 
     (void)state;
-    if (getuid() != 0)
-        skip();
-    // "nobody" may not enter the folder and may not sudo; root need not ask for leave.
     assert_no_error(&arena, take("run-1", 1));
-    hide.user = user;
-    hide.arguments = (const char *const[]){"700", NULL};
-    assert_no_error(&arena, host_shell(host, &arena, &hide, &answer));
-    shell_result_release(&answer);
-    assert_no_error(&arena, try_job(NULL, reference, &result));
-    assert_string_equal(text_string(&result.out), "ran\n");
+    name_ourselves("bb");
+    assert_no_error(&arena, try_job(&result));
     job_result_release(&result);
-    assert_no_error(&arena, run_folder(host, &arena, "unit-claim", NULL, false, within(10), &out));
-    assert_no_error(&arena, run_folder_remove(host, &arena, "unit-claim", NULL, within(10)));
-    hide.arguments = (const char *const[]){"755", NULL};
-    assert_no_error(&arena, host_shell(host, &arena, &hide, &answer));
-    shell_result_release(&answer);
+    assert_no_error(&arena, claim_take(host, &arena, &ours, user, within(10), &found));
+    assert_string_equal(found.intent, "bb");
+    assert_string_equal(found.step, "migrate");
+    assert_no_error(&arena, claim_look(host, &arena, cluster, user, within(10), &found));
+    assert_string_equal(found.intent, "bb");
+    assert_int_equal(found.number, 1);
+    assert_no_error(&arena, run_folder_remove(host, &arena, "unit-claim", user, within(10)));
 }
 
 static void a_file_is_replaced_only_under_its_own_number(void **state)
 {
-    const struct claim ours = claim_of("run-1", 1);
     struct host_file_change change = {.user = user,
                                       .path =
                                           arena_printf(&arena, "/tmp/holdback-claim.%d", getpid()),
@@ -264,21 +303,71 @@ static void a_file_is_replaced_only_under_its_own_number(void **state)
                                       .bytes = "x",
                                       .length = 1,
                                       .mode = -1,
-                                      .claim = claim_reference(&arena, &server->settings, &ours),
                                       .deadline_ms = within(10)};
 
     (void)state;
+    name_ourselves("cc");
     assert_no_error(&arena, take("run-2", 1));
     assert_error(
         &arena, host_file_replace(host, &arena, &change), ERROR_LOCKED,
         "the claim on host \"pg1\" (127.0.0.1) is not ours any more: run \"run-2\" has it with "
-        "number 1, and nothing was changed there",
+        "number 1, and nothing more was changed there",
         NULL);
     assert_int_not_equal(access(change.path, F_OK), 0);
     assert_no_error(&arena, release("run-2", 1));
     assert_no_error(&arena, take("run-1", 1));
     assert_no_error(&arena, host_file_replace(host, &arena, &change));
     assert_int_equal(unlink(change.path), 0);
+}
+
+static struct error *try_script(const char *script)
+{
+    struct shell_result result;
+    const struct shell_request request = {
+        .user = user, .script = script, .deadline_ms = within(10)};
+    struct error *error = host_change(host, &arena, &request, &result);
+
+    if (error == NULL) {
+        assert_int_equal(result.status, 3);
+        assert_string_equal(text_string(&result.out), "ran so\n");
+        shell_result_release(&result);
+    }
+    return error;
+}
+
+static void a_script_that_changes_runs_only_under_its_own_number(void **state)
+{
+    (void)state;
+    name_ourselves("dd");
+    assert_non_null(try_script("touch /tmp/holdback-claim.never"));
+    assert_int_not_equal(access("/tmp/holdback-claim.never", F_OK), 0);
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, try_script("echo ran so; exit 3"));
+}
+
+/* What is left running keeps nothing locked. */
+static void a_script_that_leaves_a_daemon_does_not_keep_the_claim_locked(void **state)
+{
+    (void)state;
+    name_ourselves("ee");
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena, try_script("sleep 3 >/dev/null 2>&1 & echo ran so; exit 3"));
+    assert_no_error(&arena, take("run-1", 2));
+    assert_no_error(&arena, release("run-1", 2));
+}
+
+static void tidying_up_needs_no_claim_but_none_of_our_run_with_another_number(void **state)
+{
+    const struct claim ours = claim_of("run-1", 1);
+
+    (void)state;
+    host_set_claim(host, claim_reference(&arena, &ours, NULL, NULL));
+    assert_no_error(&arena, try_script("echo ran so; exit 3"));
+    assert_no_error(&arena, take("run-2", 5));
+    assert_no_error(&arena, try_script("echo ran so; exit 3"));
+    assert_no_error(&arena, release("run-2", 5));
+    assert_no_error(&arena, take("run-1", 2));
+    assert_non_null(try_script("echo ran so; exit 3"));
 }
 
 #define TEST(function) cmocka_unit_test_teardown(function, each_end)
@@ -294,8 +383,12 @@ int main(void)
         TEST(a_claim_that_cannot_be_understood_is_refused),
         TEST(of_six_that_race_one_gets_it),
         TEST(a_job_starts_only_under_its_own_number),
-        TEST(a_user_who_cannot_read_the_claim_has_it_read),
         TEST(a_file_is_replaced_only_under_its_own_number),
+        TEST(the_same_run_with_another_journal_has_to_take_over),
+        TEST(a_change_leaves_its_intent_and_taking_the_claim_again_keeps_it),
+        TEST(a_script_that_changes_runs_only_under_its_own_number),
+        TEST(a_script_that_leaves_a_daemon_does_not_keep_the_claim_locked),
+        TEST(tidying_up_needs_no_claim_but_none_of_our_run_with_another_number),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

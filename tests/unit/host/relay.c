@@ -42,7 +42,7 @@ static size_t read_all(int fd, char *bytes, size_t length)
 static pid_t relay_start(const char *path, int *fd)
 {
     struct arena arena = {0};
-    const char *command = relay_command(&arena, path);
+    const char *command = relay_command(&arena, "", path, 0);
     int ends[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
