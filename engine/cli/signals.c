@@ -1,5 +1,4 @@
 #include "cli/signals.h"
-#include "base/arena.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,16 +60,17 @@ void signals_ignore_pipe(void)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
-void signals_catch(void)
+bool signals_catch(void)
 {
     if (stop_fd >= 0)
-        return;
+        return true;
     stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (stop_fd < 0)
-        out_of_memory();
+        return false;
     catch_one(SIGINT);
     catch_one(SIGTERM);
     catch_one(SIGHUP);
+    return true;
 }
 
 volatile int *signals_first(void)

@@ -6,11 +6,13 @@
 #ifndef CLI_SIGNALS_H
 #define CLI_SIGNALS_H
 
+#include <stdbool.h>
+
 /* A closed stream is an error of a write and never stops a step. */
 void signals_ignore_pipe(void);
 
 /* Before any thread is started; a second call does nothing. */
-void signals_catch(void);
+bool signals_catch(void);
 
 /* The number of the first signal, or 0. */
 volatile int *signals_first(void);

@@ -2,6 +2,7 @@
 #include "cli/display.h"
 #include "cli/signals.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,7 +212,10 @@ static int watch(struct cli *cli, const struct run_place *place, const char *run
     int drawn = 0;
     bool is_open = true;
 
-    signals_catch();
+    if (!signals_catch())
+        return cli_fail(cli, error_new(cli->arena, ERROR_FAILED,
+                                       "could not make an event descriptor: %s",
+                                       errno_text(cli->arena, errno)));
     do {
         CLEANUP(arena_release) struct arena scratch = {0};
         CLEANUP(text_release) struct text text = {0};

@@ -55,8 +55,12 @@ struct error *run_choose(struct run *run)
         return error;
     if (count > 1)
         return list_open(run, runs, count);
-    run->folder =
-        count == 1 ? runs[0].folder : run_find_folder(run->arena, &run->place, cluster, id);
+    if (count == 1)
+        run->folder = runs[0].folder;
+    else
+        error = run_find_folder(run->arena, &run->place, cluster, id, &run->folder);
+    if (error != NULL)
+        return error;
     if (run->folder == NULL)
         return error_hint(
             run->arena,

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,10 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+enum {
+    NAME_MS = 50,
+};
 
 struct run_place run_place_resolve(struct arena *arena, const struct run_place *asked,
                                    const char *cluster_journal)
@@ -152,6 +157,8 @@ struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
         return error_new(arena, ERROR_FAILED, "could not open \"%s\": %s", path,
                          errno_text(arena, errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        // Whoever has just got it may not have written its name yet.
+        (void)poll(NULL, 0, NAME_MS);
         error = error_hint(arena,
                            error_new(arena, ERROR_LOCKED, "run \"%s\" is in the hands of %s",
                                      strrchr(folder, '/') + 1, lock_words(arena, fd)),
@@ -166,6 +173,7 @@ struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
     const char *words = arena_printf(arena, "%s on %s, pid %d, since %s\n", user_name(arena),
                                      machine_name(arena), (int)getpid(), now);
 
+    errno = ENOSPC; // A write that is cut short does not say why.
     if (ftruncate(fd, 0) != 0 || pwrite(fd, words, strlen(words), 0) != (ssize_t)strlen(words)) {
         error = error_new(arena, ERROR_FAILED, "could not write \"%s\": %s", path,
                           errno_text(arena, errno));
@@ -223,14 +231,20 @@ struct error *run_load_summary(struct arena *arena, const char *folder, struct r
     return NULL;
 }
 
-/* Names of the folders in FOLDER, sorted downwards: newest runs first. */
-static const char **folders_list(struct arena *arena, const char *folder, size_t *count)
+/* Names of the folders in FOLDER, sorted downwards: newest runs first. None, if it is not there. */
+static struct error *folders_list(struct arena *arena, const char *folder, const char ***out,
+                                  size_t *count)
 {
     struct dirent **entries = NULL;
     int found = scandir(folder, &entries, NULL, alphasort);
     const char **names = arena_alloc(arena, sizeof *names * (size_t)(found < 0 ? 1 : found + 1));
 
     *count = 0;
+    *out = names;
+    // What cannot be listed may hold an open run.
+    if (found < 0 && errno != ENOENT)
+        return error_new(arena, ERROR_INPUT, "could not read folder \"%s\": %s", folder,
+                         errno_text(arena, errno));
     for (int at = found - 1; at >= 0; at--) {
         struct stat status;
         const char *name = entries[at]->d_name;
@@ -241,14 +255,14 @@ static const char **folders_list(struct arena *arena, const char *folder, size_t
         free(entries[at]);
     }
     free(entries);
-    return names;
+    return NULL;
 }
 
 enum {
     TAIL_BYTES = 4096, /* behind the record that closes a run only a few short ones follow */
 };
 
-/* True if the end of the journal in FOLDER says that the run is closed. Reading no more is cheap.
+/* True if the end of the journal in FOLDER says that the run is closed: reading no more is cheap.
  */
 static bool is_closed(struct arena *arena, const char *folder)
 {
@@ -261,9 +275,14 @@ static bool is_closed(struct arena *arena, const char *folder)
 
     if (fd >= 0)
         (void)close(fd);
-    for (int state = RUN_REFUSED; got > 0 && state <= RUN_CLOSED; state++)
-        closed |= strstr(tail, arena_printf(arena, "\"type\":\"state\",\"state\":\"%s\"",
-                                            run_state_names[state])) != NULL;
+    // A record that a power loss has torn does not count, although it may still be legible.
+    for (char *line = tail, *end; got > 0 && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        for (int state = RUN_REFUSED; state <= RUN_CLOSED; state++)
+            closed |= journal_line_is_whole(line, (size_t)(end - line)) &&
+                      strstr(line, arena_printf(arena, "\"type\":\"state\",\"state\":\"%s\"",
+                                                run_state_names[state])) != NULL;
+    }
     return closed;
 }
 
@@ -272,7 +291,12 @@ static struct error *cluster_list(struct arena *arena, const char *folder, bool 
                                   struct run_summary **runs, size_t *count)
 {
     size_t found;
-    const char **names = folders_list(arena, folder, &found);
+    const char **names;
+    struct error *error = folders_list(arena, folder, &names, &found);
+
+    if (error != NULL)
+        return error;
+
     struct run_summary *all = arena_alloc(arena, sizeof *all * (*count + found + 1));
 
     if (*count > 0)
@@ -283,9 +307,7 @@ static struct error *cluster_list(struct arena *arena, const char *folder, bool 
         if (access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) != 0 ||
             (only_open && is_closed(arena, path)))
             continue;
-
-        struct error *error = run_load_summary(arena, path, &all[*count]);
-
+        error = run_load_summary(arena, path, &all[*count]);
         if (error != NULL)
             return error;
         (*count)++;
@@ -313,7 +335,7 @@ static struct error *list(struct arena *arena, const struct run_place *place, co
         return error_new(arena, ERROR_INPUT, "could not read journal \"%s\": %s", place->journal,
                          errno_text(arena, errno));
     if (cluster == NULL)
-        names = folders_list(arena, place->journal, &clusters);
+        error = folders_list(arena, place->journal, &names, &clusters);
     for (size_t at = 0; at < clusters && error == NULL; at++)
         error = cluster_list(arena, arena_printf(arena, "%s/%s", place->journal, names[at]),
                              only_open, &runs, count);
@@ -335,20 +357,22 @@ struct error *run_list_open(struct arena *arena, const struct run_place *place, 
     return list(arena, place, cluster, true, out, count);
 }
 
-const char *run_find_folder(struct arena *arena, const struct run_place *place, const char *cluster,
-                            const char *id)
+struct error *run_find_folder(struct arena *arena, const struct run_place *place,
+                              const char *cluster, const char *id, const char **out)
 {
     size_t clusters = 1;
     const char **names = &cluster;
     const char *newest = NULL, *newest_id = "";
+    struct error *error = NULL;
 
     if (cluster == NULL)
-        names = folders_list(arena, place->journal, &clusters);
-    for (size_t at = 0; at < clusters; at++) {
+        error = folders_list(arena, place->journal, &names, &clusters);
+    for (size_t at = 0; at < clusters && error == NULL; at++) {
         const char *folder = arena_printf(arena, "%s/%s", place->journal, names[at]);
-        size_t count;
-        const char **runs = folders_list(arena, folder, &count);
+        size_t count = 0;
+        const char **runs;
 
+        error = folders_list(arena, folder, &runs, &count);
         for (size_t run = 0; run < count; run++) {
             const char *path = arena_printf(arena, "%s/%s", folder, runs[run]);
 
@@ -359,5 +383,6 @@ const char *run_find_folder(struct arena *arena, const struct run_place *place, 
             }
         }
     }
-    return newest;
+    *out = newest;
+    return error;
 }

@@ -17,6 +17,7 @@ enum {
 struct journal {
     int fd;
     char *path;
+    char *beside;   /* where it lies before its first records are on disk; then NULL */
     size_t count;   /* records made */
     size_t durable; /* of them known to be on disk */
     char hash[DIGEST_SIZE];
@@ -44,19 +45,30 @@ void journal_close(struct journal *journal)
         return;
     if (journal->fd >= 0)
         (void)close(journal->fd);
+    if (journal->beside != NULL)
+        (void)unlink(journal->beside);
     text_release(&journal->pending);
+    free(journal->beside);
     free(journal->path);
     free(journal);
 }
 
 struct error *journal_create(struct arena *arena, const char *path, struct journal **out)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    const char *beside = arena_printf(arena, "%s.first", path);
+    int fd = -1;
 
+    // A journal without a record would be neither one that can be read nor none at all.
+    if (access(path, F_OK) == 0)
+        errno = EEXIST;
+    else
+        fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return error_new(arena, ERROR_FAILED, "could not make journal \"%s\": %s", path,
                          errno_text(arena, errno));
     *out = journal_new(path, fd);
+    if (((*out)->beside = strdup(beside)) == NULL)
+        out_of_memory();
     return NULL;
 }
 
@@ -83,6 +95,13 @@ static bool line_is_whole(const char *line, size_t length, char hash[DIGEST_SIZE
     return memcmp(tail, hash_key, HASH_KEY_LENGTH) == 0 &&
            memcmp(tail + HASH_KEY_LENGTH, hash, DIGEST_SIZE - 1) == 0 &&
            memcmp(line + length - 2, "\"}", 2) == 0;
+}
+
+bool journal_line_is_whole(const char *line, size_t length)
+{
+    char hash[DIGEST_SIZE];
+
+    return line_is_whole(line, length, hash);
 }
 
 /* NULL if the line is not a whole, undamaged record. */
@@ -164,6 +183,12 @@ struct error *journal_sync(struct journal *journal, struct arena *arena)
     // After a failed sync the kernel may have dropped the pages and call the next one a success.
     if (journal->pending.length > 0 && fdatasync(journal->fd) != 0)
         goto failed;
+    if (journal->pending.length > 0 && journal->beside != NULL) {
+        if (rename(journal->beside, journal->path) != 0)
+            goto failed;
+        free(journal->beside);
+        journal->beside = NULL;
+    }
     text_clear(&journal->pending);
     journal->durable = journal->count;
     return NULL;
@@ -175,6 +200,7 @@ failed:
 
 /* What reading found: the good records, and where they end. */
 struct reading {
+    char *bytes;
     const struct record *first, *last;
     size_t count; /* of the good records */
     size_t end;   /* offset behind the last good record */
@@ -189,7 +215,7 @@ static struct error *damaged(struct arena *arena, const char *path, size_t numbe
         error_new(arena, ERROR_FAILED,
                   "journal \"%s\" is damaged at record %zu, which had been on disk", path, number),
         "The run cannot be resumed from it. Restore the journal's newest copy, or finish by hand "
-        "and close the run.");
+        "and move the run's folder away.");
 }
 
 /*
@@ -247,10 +273,9 @@ static struct error *records_read(struct arena *arena, const char *path, const c
 
 static struct error *journal_load(struct arena *arena, const char *path, struct reading *out)
 {
-    char *bytes;
     size_t length;
     struct stat status;
-    struct error *error = file_read(arena, path, JOURNAL_LARGEST, &bytes, &length);
+    struct error *error = file_read(arena, path, JOURNAL_LARGEST, &out->bytes, &length);
 
     if (error != NULL) {
         error->kind = ERROR_FAILED;
@@ -258,7 +283,7 @@ static struct error *journal_load(struct arena *arena, const char *path, struct 
     }
     if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0)
         return error_new(arena, ERROR_FAILED, "journal \"%s\" belongs to another user", path);
-    error = records_read(arena, path, bytes, length, out);
+    error = records_read(arena, path, out->bytes, length, out);
     if (error != NULL)
         return error;
     if (out->first == NULL)
@@ -280,6 +305,39 @@ struct error *journal_read(struct arena *arena, const char *path, const struct r
     return error;
 }
 
+/* Where the records begin that none of the others says was on disk. */
+static size_t unsure_begin(const struct reading *reading)
+{
+    int64_t sure = node_integer(reading->last->node, "durable", 0);
+    const char *line = reading->bytes;
+
+    for (; sure > 0 && line < reading->bytes + reading->end; sure--)
+        line = strchr(line, '\n') + 1;
+    return (size_t)(line - reading->bytes);
+}
+
+/*
+ * What was read may be in the page cache only, and must be on disk before anyone acts on it. A sync
+ * alone does not tell: if one failed for the process that wrote it, the next one succeeds without
+ * doing anything. So it is written again.
+ */
+static bool make_durable(int fd, const struct reading *reading)
+{
+    size_t at = unsure_begin(reading);
+
+    if (reading->is_torn && ftruncate(fd, (off_t)reading->end) != 0)
+        return false;
+    while (at < reading->end) {
+        ssize_t put = pwrite(fd, reading->bytes + at, reading->end - at, (off_t)at);
+
+        if (put < 0 && errno != EINTR)
+            return false;
+        at += put > 0 ? (size_t)put : 0;
+    }
+    // Only now: in a file that is open to append, Linux writes at its end, whatever the offset.
+    return fsync(fd) == 0 && fcntl(fd, F_SETFL, O_APPEND) == 0;
+}
+
 struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
                            const struct record **first)
 {
@@ -289,11 +347,9 @@ struct error *journal_open(struct arena *arena, const char *path, struct journal
     if (error != NULL)
         return error;
 
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    // What was read may still be in the page cache only: it must be on disk before anyone acts on
-    // it.
-    if (fd < 0 || (reading.is_torn && ftruncate(fd, (off_t)reading.end) != 0) || fsync(fd) != 0) {
+    if (fd < 0 || !make_durable(fd, &reading)) {
         error = error_new(arena, ERROR_FAILED, "could not open journal \"%s\": %s", path,
                           errno_text(arena, errno));
         if (fd >= 0)

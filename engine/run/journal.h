@@ -27,6 +27,9 @@ struct journal;
  */
 struct error *journal_renew(struct arena *arena, const char *path);
 
+/* Does a line (without its newline) carry the hash of what stands in it? */
+bool journal_line_is_whole(const char *line, size_t length);
+
 /* One record as read: its node (a map with "type") and place in the file. */
 struct record {
     const struct node *node;

@@ -22,7 +22,9 @@ void state_record(struct run *run, const struct transition *transition)
 {
     run_record(run, "state", "\"state\":%s",
                json_text(run->arena, run_state_names[transition->to]));
-    run_event(run, NULL, NULL, run_state_names[transition->to], transition->says);
+    // What a person is told stays true. If it cannot be written, every further sync says so.
+    if (run_sync(run) == NULL)
+        run_event(run, NULL, NULL, run_state_names[transition->to], transition->says);
 }
 
 /* The last words of a command that did not come to its end; the error stays the one to tell. */
@@ -73,6 +75,11 @@ struct error *run_end(struct run *run, struct error *error, struct run_summary *
 
 struct error *finish(struct run *run, enum run_event event)
 {
+    // The hosts forget what they know of the steps: from here on only the journal knows it.
+    struct error *error = run_sync(run);
+
+    if (error != NULL)
+        return error;
     // Cleaned once more if a crash came between: resume has taken the claims again.
     run_clean(run);
     state_record(run, transition_find(run->ledger.summary.state, event));

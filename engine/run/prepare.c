@@ -2,6 +2,7 @@
 #include "run/engine.h"
 #include "run/folder.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -61,7 +62,8 @@ struct error *prepare_hosts(struct run *run)
 {
     run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (run->stop_fd < 0)
-        return error_new(run->arena, ERROR_FAILED, "could not make an event descriptor");
+        return error_new(run->arena, ERROR_FAILED, "could not make an event descriptor: %s",
+                         errno_text(run->arena, errno));
     run->hosts = arena_alloc(run->arena, sizeof(struct host *) * run->cluster->host_count);
     run->is_lost = arena_alloc(run->arena, sizeof(bool) * run->cluster->host_count);
     for (size_t at = 0; at < run->cluster->host_count; at++)

@@ -79,9 +79,10 @@ struct run_place {
 struct error *run_list_open(struct arena *arena, const struct run_place *place, const char *cluster,
                             const struct run_summary **out, size_t *count);
 
-/* The folder of run ID (of CLUSTER, if not NULL), of the newest run if ID is NULL; or NULL. */
-const char *run_find_folder(struct arena *arena, const struct run_place *place, const char *cluster,
-                            const char *id);
+/* *out: the folder of run ID (of CLUSTER, if not NULL), of the newest run if ID is NULL; or NULL.
+ */
+struct error *run_find_folder(struct arena *arena, const struct run_place *place,
+                              const char *cluster, const char *id, const char **out);
 
 struct error *run_load_summary(struct arena *arena, const char *folder, struct run_summary *out);
 
