@@ -13,7 +13,7 @@
 static const char claim_common[] =
     "h=$HOME/.holdback f=$HOME/.holdback/$1 made= was= number= run= from= journal= intent=\n"
     "lock_folder() {\n"
-    "  exec 9<\"$h\"\n"
+    "  command exec 9<\"$h\" || return 1\n"
     "  flock -w 10 9 ||\n"
     "    fail \"the folder \\\"$h\\\" stays locked: something is being changed there\"\n"
     "  [ \"$h\" -ef /dev/fd/9 ] && return\n"
@@ -37,10 +37,12 @@ static const char claim_common[] =
 /* Whoever has the number from before may have connections through relays: they end by themselves.
  */
 static const char claim_taking[] =
-    "while :; do\n"
-    "  make_folder \"$h\" 755\n"
+    "for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 last; do\n"
+    "  [ -d \"$h\" ] || { mkdir -m 755 -- \"$h\" && made=yes; } 2>/dev/null\n"
     "  lock_folder && break\n"
+    "  [ $try != last ] || fail \"could not make the folder \\\"$h\\\"\"\n"
     "done\n"
+    "make_folder \"$h\" 755\n"
     "read_claim\n"
     "if [ -n \"$number\" ]; then\n"
     "  [ \"$run\" = \"$2\" ] || held\n"

@@ -48,6 +48,7 @@ struct error *run_folder(struct host *host, struct arena *arena, const char *run
 struct error *run_folder_remove(struct host *host, struct arena *arena, const char *run,
                                 const char *user, int64_t deadline_ms)
 {
+    // The folder of all claims goes only under its lock: another run may be about to write there.
     static const char text[] =
         "h=$HOME/.holdback r=$HOME/.holdback/$1\n"
         "if [ -e \"$r\" ] || [ -h \"$r\" ]; then\n"
@@ -59,7 +60,7 @@ struct error *run_folder_remove(struct host *host, struct arena *arena, const ch
         "  done\n"
         "  rm -rf -- \"$r\" || fail \"could not remove \\\"$r\\\"\"\n"
         "fi\n"
-        "rmdir -- \"$h\" 2>/dev/null\n"
+        "{ [ -n \"$claim\" ] && [ ! -e /dev/fd/8 ]; } || rmdir -- \"$h\" 2>/dev/null\n"
         "echo removed";
     const char *rest;
 

@@ -108,13 +108,23 @@ static struct error *pause_before_retry(struct host *host, struct arena *arena, 
     return error->kind == ERROR_TIMEOUT ? NULL : error;
 }
 
+static struct error *session_lost(struct host *host, struct arena *arena)
+{
+    struct error *error = error_new(arena, ERROR_UNREACHABLE, "the connection to %s broke: %s",
+                                    host_what(host, arena), session_problem(host->session));
+
+    host_close(host);
+    return error;
+}
+
 struct error *host_open(struct host *host, struct arena *arena, int64_t deadline_ms)
 {
     struct route route;
     bool is_busy;
 
+    // Whoever could not use a stream may ask here whether it is the session that broke.
     if (host->session != NULL)
-        return NULL;
+        return session_fd(host->session) < 0 ? session_lost(host, arena) : NULL;
 
     struct error *error =
         route_find(&host->arena, host->settings, host->stop_fd, deadline_ms, &route);
@@ -157,15 +167,6 @@ void host_close(struct host *host)
     arena_release(&host->arena);
 }
 
-static struct error *session_lost(struct host *host, struct arena *arena)
-{
-    struct error *error = error_new(arena, ERROR_UNREACHABLE, "the connection to %s broke: %s",
-                                    host_what(host, arena), session_problem(host->session));
-
-    host_close(host);
-    return error;
-}
-
 /*
  * Any call on a stream may take in what belongs to another one, and poll() then knows nothing of
  * it. So before waiting, everything is looked at again until nothing new has come.
@@ -192,6 +193,8 @@ static struct error *wait_once(struct host *host, struct arena *arena, struct po
     polls[0] = (struct pollfd){.fd = -1};
     if (host->session != NULL) {
         polls[0].fd = session_fd(host->session);
+        if (polls[0].fd < 0)
+            return session_lost(host, arena);
         polls[0].events = session_events(host->session);
     }
     if (count > POLLS_MOST - 1)

@@ -15,9 +15,10 @@ short session_events(const struct session *session)
                    ((ssh_get_poll_flags(session->ssh) & SSH_WRITE_PENDING) != 0 ? POLLOUT : 0));
 }
 
+/* Once libssh has closed it, its number may soon be somebody else's: -1, the session is over. */
 int session_fd(const struct session *session)
 {
-    return session->fd;
+    return ssh_is_connected(session->ssh) ? ssh_get_fd(session->ssh) : -1;
 }
 
 /*
@@ -203,7 +204,9 @@ const char *session_problem(struct session *session)
 {
     const char *problem = ssh_get_error(session->ssh);
 
-    return *problem == '\0' ? "the connection broke" : problem;
+    // It says so of a socket that the other side has closed.
+    return *problem == '\0' || ends_with(problem, "Success") ? "the connection was closed"
+                                                             : problem;
 }
 
 uint64_t session_received(const struct session *session)

@@ -212,6 +212,9 @@ struct error *host_tunnel_tcp(struct host *host, struct arena *arena, const char
 
     const char *problem = arena_strdup(arena, stream_problem(stream));
 
+    error = host_open(host, arena, deadline_ms);
+    if (error != NULL)
+        return stream_fail(stream, error);
     // RFC 4254, section 5.1: 1 is "administratively prohibited", 2 is "connect failed".
     if (strstr(problem, "(1)") != NULL)
         error = error_hint(
@@ -259,9 +262,14 @@ static struct error *greeting_await(struct host *host, struct arena *arena, stru
             if (!bytes->truncated)
                 continue;
         }
-        if (stream_state(stream) == STREAM_REFUSED)
-            return error_new(arena, ERROR_UNREACHABLE, "%s did not start a command: %s",
-                             host_what(host, arena), stream_problem(stream));
+        if (stream_state(stream) == STREAM_REFUSED) {
+            struct error *error = host_open(host, arena, deadline_ms);
+
+            return error != NULL
+                       ? error
+                       : error_new(arena, ERROR_UNREACHABLE, "%s did not start a command: %s",
+                                   host_what(host, arena), stream_problem(stream));
+        }
         if (bytes->truncated || (got < 0 && more < 0))
             return become_refused(host, arena, user, stream_status(stream), text_string(&words));
 

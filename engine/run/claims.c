@@ -141,12 +141,18 @@ static struct error *claims_take(struct run *run, const struct host_settings **h
     return error;
 }
 
+/* Of two that come at once the first host decides: else each could get some, and both be refused.
+ */
 struct error *prepare_claims(struct run *run)
 {
-    size_t count;
+    size_t count, first = 0;
     const struct host_settings **hosts = hosts_alive(run, &count);
+    struct error *error = NULL;
 
-    return claims_take(run, hosts, count);
+    while (error == NULL && first < count &&
+           (first == 0 || run->is_lost[run_host_index(run, hosts[first - 1])]))
+        error = claims_take(run, &hosts[first++], 1);
+    return error == NULL && first < count ? claims_take(run, hosts + first, count - first) : error;
 }
 
 /* The claim with the greatest number of this run on its hosts. */
@@ -233,6 +239,13 @@ static struct error *take_over_hosts(struct run *run, int64_t *number)
     ledger_read(&run->ledger, record);
     if (!run_state_is_open(run->ledger.summary.state))
         return NULL;
+    // Without a claim nothing would keep whoever began it from going on, when all is done.
+    if (run->ledger.summary.state == RUN_PREFLIGHT)
+        return error_hint(run->arena,
+                          error_new(run->arena, ERROR_INPUT,
+                                    "cannot take over run \"%s\": it has not begun", run->id),
+                          "Nothing was changed. End the program that began it, or close the run; "
+                          "then deploy again.");
     error = run_load_files(run);
     if (error == NULL)
         error = prepare_hosts(run);

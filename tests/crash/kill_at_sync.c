@@ -1,8 +1,9 @@
 /*
- * Preloaded into holdback: kills it with SIGKILL at a chosen sync of its journal, the only moments
+ * Preloaded into holdback: kills or stops it at a chosen sync of its journal, the only moments
  * at which its state on disk changes.
  *
  *   HOLDBACK_KILL_AT=N        at the N-th fdatasync
+ *   HOLDBACK_KILL_SIGNAL=S    by this signal; else SIGKILL
  *   HOLDBACK_KILL_BEFORE=1    instead of it, so that what was written is lost; else after it
  *   HOLDBACK_KILL_DELAY_MS=M  so much later, in the middle of what the intent announced
  */
@@ -22,11 +23,18 @@ static int number_of(const char *name)
     return text == NULL ? 0 : (int)strtol(text, NULL, 10);
 }
 
+static void kill_now(void)
+{
+    int number = number_of("HOLDBACK_KILL_SIGNAL");
+
+    (void)kill(getpid(), number == 0 ? SIGKILL : number);
+}
+
 static void *kill_later(void *argument)
 {
     (void)argument;
     (void)usleep((useconds_t)number_of("HOLDBACK_KILL_DELAY_MS") * 1000);
-    (void)kill(getpid(), SIGKILL);
+    kill_now();
     return NULL;
 }
 
@@ -48,7 +56,7 @@ int fdatasync(int fd)
 
     if (number == number_of("HOLDBACK_KILL_AT")) {
         if (number_of("HOLDBACK_KILL_DELAY_MS") == 0)
-            (void)kill(getpid(), SIGKILL);
+            kill_now();
         else
             (void)pthread_create(&thread, NULL, kill_later, NULL);
     }

@@ -92,6 +92,6 @@ END
 }
 
 postgres_start() { # NAME
-    as_postgres "$bin/pg_ctl" -D "$work/$1.data" -l "$work/$1.log" -w start >/dev/null || fail "could not start $1: $(tail -3 "$work/$1.log")"
+    as_postgres "$bin/pg_ctl" -D "$work/$1.data" -l "$work/$1.data/log" -w start >/dev/null || fail "could not start $1: $(tail -3 "$work/$1.data/log")"
     servers+=("$work/$1.data")
 }
