@@ -1,6 +1,15 @@
 /* holdback check: plans, offline. */
 #include "cli/command.h"
 
+static void report_as(const struct cli *cli, struct text *out, struct report *report,
+                      const struct findings *findings)
+{
+    if (equal(cli->options->format, "github"))
+        report_github(out, report, findings);
+    else
+        report_findings(out, report, findings);
+}
+
 /* NULL: there is no -c, or the file has errors, which are then told. */
 static const struct cluster *read_cluster(struct cli *cli, struct inputs *inputs,
                                           struct report *report, struct text *out,
@@ -15,7 +24,7 @@ static const struct cluster *read_cluster(struct cli *cli, struct inputs *inputs
     const struct cluster *cluster = cluster_read(cli->arena, inputs, file, &findings);
 
     findings_sort(&findings);
-    report_findings(out, report, &findings);
+    report_as(cli, out, report, &findings);
     if (findings.count > 0) {
         text_append_format(counts, "%s: ", file);
         report_count(counts, report, &findings);
@@ -56,6 +65,10 @@ int command_check(struct cli *cli)
         .is_strict = cli->options->strict,
     };
     bool is_wrong = false;
+
+    if (cli->options->explain != NULL)
+        return explain(cli);
+
     const struct cluster *cluster = read_cluster(cli, inputs, &report, &out, &counts, &is_wrong);
 
     for (size_t at = 0; at < cli->options->arguments.count; at++) {
@@ -63,7 +76,7 @@ int command_check(struct cli *cli)
         struct findings findings = {.arena = cli->arena};
 
         check_plan(cli, inputs, file, cluster, &findings);
-        report_findings(&out, &report, &findings);
+        report_as(cli, &out, &report, &findings);
         is_wrong |= findings.error_count > 0 || (report.is_strict && findings.hazard_count > 0);
         text_append_cut(findings.count == 0 ? &out : &counts, file, string_width(file));
         text_append(findings.count == 0 ? &out : &counts, ": ");

@@ -17,6 +17,7 @@ struct cli {
 };
 
 int command_check(struct cli *cli);
+int explain(struct cli *cli); /* check --explain */
 int command_preview(struct cli *cli);
 int command_deploy(struct cli *cli);
 int command_resume(struct cli *cli);
@@ -44,6 +45,9 @@ void cli_say(struct cli *cli, const struct text *text); /* to standard error */
  */
 struct error *cli_place(struct cli *cli, struct findings *findings, struct run_place *place,
                         const char **cluster);
+
+/* The folder of the same, where the cluster file (or NULL) has been read already. */
+const char *cli_journal(struct cli *cli, const struct cluster *cluster);
 
 /* The run that is named, or the only one that is open. */
 struct error *cli_find_run(struct cli *cli, const char *id, struct run_place *place,

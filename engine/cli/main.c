@@ -100,7 +100,7 @@ static struct error *check_arguments(struct arena *arena, const struct command *
 {
     size_t count = options->arguments.count;
 
-    if (count >= command->least && count <= command->most)
+    if (options->explain != NULL || (count >= command->least && count <= command->most))
         return NULL;
     return error_hint(
         arena,

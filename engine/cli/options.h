@@ -36,7 +36,7 @@ struct options {
     struct option_list arguments;
     struct option_list settings, confirmed, without_guards;
     const char *cluster, *journal, *plan, *why, *as, *expect;
-    const char *on_failure, *phase, *format, *save, *color;
+    const char *on_failure, *phase, *format, *save, *color, *explain;
     bool yes, live, detailed_exitcode, strict, take_over, watch, help;
 };
 

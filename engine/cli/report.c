@@ -152,10 +152,15 @@ static void report_finding(struct text *text, struct report *report, const struc
 
 void report_findings(struct text *text, struct report *report, const struct findings *findings)
 {
-    size_t all = findings->error_count + findings->hazard_count;
-
     for (size_t at = 0; at < findings->count; at++)
         report_finding(text, report, &findings->items[at]);
+    report_rest(text, findings);
+}
+
+void report_rest(struct text *text, const struct findings *findings)
+{
+    size_t all = findings->error_count + findings->hazard_count;
+
     if (all > findings->count)
         text_append_format(text, "holdback: %zu more are not shown\n", all - findings->count);
 }

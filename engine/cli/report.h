@@ -37,6 +37,12 @@ void report_error(struct text *text, struct report *report, const struct error *
 /* All findings, sorted before. */
 void report_findings(struct text *text, struct report *report, const struct findings *findings);
 
+/* The same as annotations of a GitHub workflow run: errors first. */
+void report_github(struct text *text, struct report *report, const struct findings *findings);
+
+/* How many there are beyond those that are kept. */
+void report_rest(struct text *text, const struct findings *findings);
+
 /* "2 errors, 1 warning", or "" if there are none. */
 void report_count(struct text *text, const struct report *report, const struct findings *findings);
 

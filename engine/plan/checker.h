@@ -89,6 +89,8 @@ struct checker {
     struct table shells; /* the name as a shell spells it -> struct name */
     struct table files;  /* path of an SQL file -> how it was checked */
 
+    struct facts *facts; /* of all steps, while the hazards are looked for */
+
     struct words ids, roles, name_words, shell_words; /* for "did you mean" */
 };
 

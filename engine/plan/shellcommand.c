@@ -78,6 +78,8 @@ static void word_end(struct scan *scan)
     }
     if (level->word_count == 0 && is_reserved(word, length))
         return;
+    scan_tell_word(scan, word, length, level->word_count);
+    level->is_output = false;
     if (level->word_count++ == 0)
         command_begin(scan, level, word, length);
     else if (name == length && (level->command == COMMAND_NAMES ||
@@ -95,7 +97,10 @@ void scan_command_end(struct scan *scan)
     struct level *level = scan_level(scan);
 
     word_end(scan);
+    if (level->word_count > 0 && scan->visitor->command_end != NULL)
+        scan->visitor->command_end(scan->visitor->context, scan->depth);
     level->word_count = 0;
+    level->is_output = false;
     level->command = COMMAND_OTHER;
     level->is_rm = level->is_recursive = false;
 }
@@ -165,6 +170,7 @@ static void scan_bodies(struct scan *scan)
             line += *line == '\n';
         }
         tell_document(scan, body, line, document->is_quoted);
+        scan_tell_word(scan, body, (size_t)(line - body), -1);
         line += strcspn(line, "\n");
         scan->at = line + (*line == '\n');
     }
@@ -185,7 +191,8 @@ static void scan_operator(struct scan *scan)
         return;
     case '>':
         word_end(scan);
-        scan->at++;
+        scan->at += strspn(scan->at, ">|&");
+        level->is_output = true;
         return;
     case '(':
         scan_command_end(scan);

@@ -8,7 +8,7 @@
 #include "plan/shelltext.h"
 
 enum {
-    DEEPEST = 64,
+    DEEPEST = SHELL_DEEPEST,
     HERE_DOCUMENTS_MOST = 16,
 };
 
@@ -36,6 +36,7 @@ struct level {
     int cases;        /* open "case": a ")" there ends a pattern */
     int parens;       /* in a sum */
     bool is_rm, is_recursive;
+    bool is_output; /* the next word stands behind ">" */
 };
 
 struct here_document {
@@ -62,6 +63,7 @@ void scan_leave(struct scan *scan);
 void scan_tell_use(const struct scan *scan, const char *name, size_t length,
                    enum shell_use_kind kind);
 void scan_tell_assign(const struct scan *scan, const char *name, size_t length);
+void scan_tell_word(const struct scan *scan, const char *word, size_t length, int index);
 
 /* Every $name in what the shell does not expand itself. */
 void scan_tell_mentions(const struct scan *scan, const char *from, const char *to);

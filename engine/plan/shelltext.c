@@ -67,6 +67,15 @@ void scan_tell_assign(const struct scan *scan, const char *name, size_t length)
         scan->visitor->assign(scan->visitor->context, name, length);
 }
 
+void scan_tell_word(const struct scan *scan, const char *word, size_t length, int index)
+{
+    struct shell_word told = {word, length, index, scan->depth,
+                              scan->levels[scan->depth].is_output};
+
+    if (scan->visitor->word != NULL)
+        scan->visitor->word(scan->visitor->context, &told);
+}
+
 void scan_tell_mentions(const struct scan *scan, const char *from, const char *to)
 {
     for (const char *at = from; at < to; at++) {

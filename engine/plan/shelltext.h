@@ -25,9 +25,22 @@ struct shell_use {
     bool is_removed; /* a word of a recursive rm */
 };
 
+/* A word of a command, as written, with its quotes; or the body of a here-document. */
+struct shell_word {
+    const char *text; /* into the text, not NUL-terminated */
+    size_t length;
+    int index;      /* 0: the command's name; -1: a here-document */
+    int depth;      /* of the substitutions that the command stands in */
+    bool is_output; /* behind ">" */
+};
+
+enum { SHELL_DEEPEST = 64 };
+
 struct shell_visitor {
     void (*use)(void *context, const struct shell_use *use);        /* NULL: no interest */
     void (*assign)(void *context, const char *name, size_t length); /* NULL: no interest */
+    void (*word)(void *context, const struct shell_word *word);     /* NULL: no interest */
+    void (*command_end)(void *context, int depth);                  /* after its words; or NULL */
     void *context;
 };
 

@@ -123,14 +123,17 @@ static void help_lists_what_the_command_takes_and_nothing_else(void **state)
 
     (void)state;
     options_append_help(&text, FOR_CHECK);
-    assert_string_equal(text_string(&text),
-                        "  -c, --cluster CLUSTER       the cluster file\n"
-                        "      --set NAME=VALUE        the value of a variable of the plan; may be "
-                        "repeated\n"
-                        "      --strict                hazards are errors\n"
-                        "      --color auto|always|never\n"
-                        "                              colours (default: auto)\n"
-                        "  -h, --help                  show this\n");
+    assert_string_equal(
+        text_string(&text),
+        "  -c, --cluster CLUSTER       the cluster file\n"
+        "      --set NAME=VALUE        the value of a variable of the plan; may be "
+        "repeated\n"
+        "      --strict                hazards are errors\n"
+        "      --explain ID            what a hazard is, why, and what to write instead\n"
+        "      --format text|github    how to write it; github: annotations (default: text)\n"
+        "      --color auto|always|never\n"
+        "                              colours (default: auto)\n"
+        "  -h, --help                  show this\n");
 }
 
 int main(void)

@@ -29,7 +29,7 @@ static void an_allowed_hazard_is_not_told(void **state)
     assert_tells(HEAD ROLES "allow: {HB001: they are short, HB099: what}\n"
                             "deploy:\n"
                             "  - {id: b, hosts: leader, remote-shell: {run: x, creates: /x}}\n",
-                 "4:32 there is no hazard \"HB099\" | did you mean \"HB001\"?\n");
+                 "4:32 there is no hazard \"HB099\" | did you mean \"HB009\"?\n");
 }
 
 /* What a shell text that a step waits for is told. */
@@ -171,7 +171,7 @@ static void maintenance_mode_that_nobody_ends_is_a_hazard(void **state)
     assert_tells(arena_printf(&arena, "%s  - %s\nrollback: []\n", on, off), "");
     assert_tells(arena_printf(&arena,
                               "%scommit: [%s]\nrollback: [{id: x, hosts: leader, patroni: "
-                              "{cluster: absent}}]\n",
+                              "{cluster: absent}}]\nallow: {HB033: not asked here}\n",
                               on, off),
                  "");
     assert_tells(arena_printf(&arena,
@@ -185,16 +185,17 @@ static void a_pause_of_replay_that_nobody_ends_is_a_hazard(void **state)
 {
     static const char on[] = HEAD ROLES
         "deploy:\n  - {id: on, hosts: held, if-interrupted: repeat, sql: {run: {\">=10\": "
-        "SELECT PG_WAL_REPLAY_PAUSE(), \"<10\": SELECT pg_xlog_replay_pause()}}}\n";
+        "SELECT PG_WAL_REPLAY_PAUSE(), \"<10\": SELECT pg_xlog_replay_pause()}}}\n"
+        "allow: {HB008: not asked here}\n";
     static const char off[] = "{id: off, hosts: held, if-interrupted: repeat, sql: {run: SELECT "
                               "pg_wal_replay_resume()}}";
     CLEANUP(arena_release) struct arena arena = {NULL};
 
     (void)state;
     assert_tells(arena_printf(&arena, "%scommit: []\nrollback: []\n", on),
-                 "5:51 step \"on\" pauses replay, and nothing ends it when the deployment has "
+                 "5:78 step \"on\" pauses replay, and nothing ends it when the deployment has "
                  "succeeded [HB005] | Let a step of commit end it.\n"
-                 "5:51 step \"on\" pauses replay, and nothing in rollback ends it [HB005] | Let a "
+                 "5:78 step \"on\" pauses replay, and nothing in rollback ends it [HB005] | Let a "
                  "step of rollback end it.\n");
     assert_tells(arena_printf(&arena, "%scommit: [%s]\n", on, off), "");
     assert_tells(arena_printf(&arena,
