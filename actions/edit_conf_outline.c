@@ -182,8 +182,9 @@ static void append_value(const struct outline *outline, struct text *out, const 
                          int depth)
 {
     if (node->kind != NODE_LIST && node->kind != NODE_MAP) {
-        text_append(out, node->kind == NODE_NULL ? "null" : outline_text(outline, node));
-        text_append(out, "\n");
+        const char *text = node->kind == NODE_NULL ? "null" : outline_text(outline, node);
+
+        text_append_format(out, "%s\n", *text == '\0' ? "\"\"" : text);
         return;
     }
     text_append(out, "\n");
@@ -249,8 +250,12 @@ void edit_conf_describe(const struct outline *outline, struct description *out)
     const char *restore = node_text(params, "restore"), *mode = node_text(params, "mode");
 
     if (restore != NULL) {
+        const struct step *step = plan_find_step(outline->plan, restore);
+        const struct node *edited = step == NULL ? NULL : node_find(step->params, "file");
+
         out->summary =
-            arena_printf(outline->arena, "put back the file as it was before step \"%s\"", restore);
+            arena_printf(outline->arena, "put back %s as it was before step \"%s\"",
+                         edited == NULL ? "the file" : outline_text(outline, edited), restore);
         return;
     }
 

@@ -81,36 +81,69 @@ void outline_sql(const struct outline *outline, struct description *out, const c
     outline_each_sql(outline, node, &visitor);
 }
 
-/* "maintenance: false, leader: leader" */
-static const char *map_words(const struct outline *outline, const struct node *map)
+/* "leader leads the cluster" */
+static const char *patroni_words(const struct outline *outline, const struct node *item)
+{
+    static const struct {
+        const char *key, *when_true, *otherwise;
+    } fixed[] = {
+        {"maintenance", "maintenance mode is on", "maintenance mode is off"},
+        {"scheduled-switchover", "a switchover is scheduled", "no switchover is scheduled"},
+        {"pending-restart", "a restart is pending", "no restart is pending"},
+    };
+    const char *text = outline_text(outline, item);
+    for (size_t i = 0; i < ARRAY_COUNT(fixed); i++)
+        if (equal(item->key, fixed[i].key))
+            return equal(text, "true") ? fixed[i].when_true : fixed[i].otherwise;
+    if (equal(item->key, "leader"))
+        return arena_printf(outline->arena, "%s leads the cluster", text);
+    if (equal(item->key, "follows"))
+        return arena_printf(outline->arena, "it streams from %s on the same timeline", text);
+    if (equal(item->key, "config-is"))
+        return arena_printf(outline->arena, "Patroni's configuration is %s", text);
+    return arena_printf(outline->arena, "its %s is %s", item->key, text);
+}
+
+const char *outline_patroni(const struct outline *outline, const struct node *map)
 {
     CLEANUP(text_release) struct text words = {0};
     NODE_EACH(item, map)
-    text_append_format(&words, "%s%s: %s", words.length == 0 ? "" : ", ", item->key,
-                       outline_text(outline, item));
+    text_append_format(&words, "%s%s", words.length == 0 ? "" : ", ", patroni_words(outline, item));
     return text_copy(&words, outline->arena);
+}
+
+static const char *title_of(const struct outline *outline, const char *title, const char *source)
+{
+    return title == NULL ? source : arena_printf(outline->arena, "%s, %s", title, source);
+}
+
+static void describe_limits(const struct outline *outline, struct description *out,
+                            const char *title, const struct node *map)
+{
+    static const char *const keys[] = {"file",  "contains", "port",       "is",
+                                       "above", "below",    "stable-for", "every"};
+    CLEANUP(text_release) struct text words = {0};
+    for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
+        const struct node *node = node_find(map, keys[i]);
+        // What a guard must be, and how often it is looked at, is not the condition's.
+        if (node != NULL && (title != NULL || i < 3))
+            text_append_format(&words, "%s%s: %s", words.length == 0 ? "" : ", ", keys[i],
+                               outline_text(outline, node));
+    }
+    if (words.length > 0)
+        description_add(out, title_of(outline, title, "value"), "text",
+                        text_copy(&words, outline->arena));
 }
 
 void outline_condition(const struct outline *outline, struct description *out, const char *title,
                        const struct node *map)
 {
     const struct node *patroni = node_find(map, "patroni"), *shell = node_find(map, "shell");
-    outline_sql(outline, out, arena_printf(outline->arena, "%s, SQL", title),
-                node_find(map, "sql"));
+    outline_sql(outline, out, title_of(outline, title, "SQL"), node_find(map, "sql"));
     if (patroni != NULL)
-        description_add(out, arena_printf(outline->arena, "%s, Patroni", title), "text",
-                        map_words(outline, patroni));
+        description_add(out, title_of(outline, title, "Patroni"), "text",
+                        outline_patroni(outline, patroni));
     if (shell != NULL)
-        description_add(out, arena_printf(outline->arena, "%s, shell", title), "sh", shell->text);
-    CLEANUP(text_release) struct text words = {0};
-    static const char *const keys[] = {"file",  "contains", "port",       "is",
-                                       "above", "below",    "stable-for", "every"};
-    for (size_t i = 0; i < ARRAY_COUNT(keys); i++) {
-        const struct node *node = node_find(map, keys[i]);
-        if (node != NULL)
-            text_append_format(&words, "%s%s: %s", words.length == 0 ? "" : ", ", keys[i],
-                               outline_text(outline, node));
-    }
-    if (words.length > 0)
-        description_add(out, title, "text", text_copy(&words, outline->arena));
+        description_add(out, title_of(outline, title, "shell"), "sh", shell->text);
+    describe_limits(outline, out, title, map);
 }

@@ -10,6 +10,9 @@
 /* NODE's text with the values that are known, or as written. */
 const char *outline_text(const struct outline *outline, const struct node *node);
 
+/* "maintenance mode is off, leader leads the cluster": a `patroni` condition. */
+const char *outline_patroni(const struct outline *outline, const struct node *map);
+
 /* The SQL of NODE (a text, a version map, {file: PATH}, or a list of these), a part for each. */
 void outline_sql(const struct outline *outline, struct description *out, const char *title,
                  const struct node *node);
@@ -26,7 +29,7 @@ struct outline_sql_visitor {
 void outline_each_sql(const struct outline *outline, const struct node *node,
                       const struct outline_sql_visitor *visitor);
 
-/* The parts of a condition, as they would be looked at. */
+/* The parts of a condition, as they would be looked at. TITLE "until"; NULL: of a guard. */
 void outline_condition(const struct outline *outline, struct description *out, const char *title,
                        const struct node *map);
 

@@ -87,24 +87,56 @@ static bool folder_sync(const char *folder)
     return fd >= 0 && fsync(fd) == 0;
 }
 
+struct error *file_write_begin(struct arena *arena, const char *path, mode_t mode,
+                               struct file_writer *out)
+{
+    char *beside = arena_printf(arena, "%s.XXXXXX", path);
+
+    *out = (struct file_writer){path, beside, mkostemp(beside, O_CLOEXEC)};
+    if (out->fd < 0)
+        return file_error(arena, "create", beside);
+    if (fchmod(out->fd, mode) == 0)
+        return NULL;
+
+    struct error *error = file_error(arena, "write", path);
+
+    file_write_abandon(out);
+    return error;
+}
+
+void file_write_abandon(struct file_writer *writer)
+{
+    if (writer->fd < 0)
+        return;
+    (void)close(writer->fd);
+    (void)unlink(writer->beside);
+    writer->fd = -1;
+}
+
+struct error *file_write_end(struct arena *arena, struct file_writer *writer, const char *bytes,
+                             size_t length)
+{
+    if (!write_all(writer->fd, bytes, length) || fsync(writer->fd) != 0 ||
+        rename(writer->beside, writer->path) != 0) {
+        struct error *error = file_error(arena, "write", writer->path);
+
+        file_write_abandon(writer);
+        return error;
+    }
+    (void)close(writer->fd);
+    writer->fd = -1;
+    if (!folder_sync(path_folder(arena, writer->path)))
+        return file_error(arena, "sync the folder of", writer->path);
+    return NULL;
+}
+
 struct error *file_write(struct arena *arena, const char *path, const char *bytes, size_t length,
                          mode_t mode)
 {
-    char *beside = arena_printf(arena, "%s.XXXXXX", path);
-    CLEANUP(close_fd) int fd = mkostemp(beside, O_CLOEXEC);
+    struct file_writer writer;
+    struct error *error = file_write_begin(arena, path, mode, &writer);
 
-    if (fd < 0)
-        return file_error(arena, "create", beside);
-    if (fchmod(fd, mode) != 0 || !write_all(fd, bytes, length) || fsync(fd) != 0 ||
-        rename(beside, path) != 0) {
-        struct error *error = file_error(arena, "write", path);
-
-        (void)unlink(beside);
-        return error;
-    }
-    if (!folder_sync(path_folder(arena, path)))
-        return file_error(arena, "sync the folder of", path);
-    return NULL;
+    return error != NULL ? error : file_write_end(arena, &writer, bytes, length);
 }
 
 struct error *folder_make(struct arena *arena, const char *path, mode_t mode)
@@ -114,8 +146,12 @@ struct error *folder_make(struct arena *arena, const char *path, mode_t mode)
     for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
         if (slash != NULL)
             *slash = '\0';
-        if (mkdir(part, mode) != 0 && errno != EEXIST)
+        if (mkdir(part, mode) == 0) {
+            if (!folder_sync(path_folder(arena, part)))
+                return file_error(arena, "sync the folder of", part);
+        } else if (errno != EEXIST) {
             return file_error(arena, "make folder", part);
+        }
         if (slash == NULL)
             return NULL;
         *slash = '/';

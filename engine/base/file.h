@@ -16,7 +16,18 @@ struct error *file_read(struct arena *arena, const char *path, size_t limit, cha
 struct error *file_write(struct arena *arena, const char *path, const char *bytes, size_t length,
                          mode_t mode);
 
-/* mkdir -p with MODE for what is made; an existing folder is left as it is. */
+/* The same in two halves, for who may not open a file in between. */
+struct file_writer {
+    const char *path, *beside;
+    int fd; /* -1: none */
+};
+struct error *file_write_begin(struct arena *arena, const char *path, mode_t mode,
+                               struct file_writer *out);
+struct error *file_write_end(struct arena *arena, struct file_writer *writer, const char *bytes,
+                             size_t length);
+void file_write_abandon(struct file_writer *writer); /* nothing, where it has ended */
+
+/* mkdir -p with MODE for what is made, which is on disk then; an existing folder is left as it is. */
 struct error *folder_make(struct arena *arena, const char *path, mode_t mode);
 
 /* PATH seen from FOLDER: absolute paths and "~/" stay what they mean; "" joins to FOLDER. */

@@ -69,29 +69,51 @@ static const char *where_option(struct arena *arena, const char *option, const c
     return arena_printf(arena, "%s %s", option, text_string(&word));
 }
 
+/* What a person said, whatever the cluster file says; journal NULL: nothing. */
+static struct run_place place_asked(struct cli *cli)
+{
+    const struct options *options = cli->options;
+    const char *set = getenv("HOLDBACK_JOURNAL"); // NOLINT(concurrency-mt-unsafe)
+
+    if (options->journal != NULL)
+        return (struct run_place){absolute(cli->arena, options->journal), "--journal"};
+    if (set != NULL && *set != '\0')
+        return (struct run_place){absolute(cli->arena, set), "$HOLDBACK_JOURNAL"};
+    return (struct run_place){0};
+}
+
+static struct run_place place_of(struct cli *cli, const struct cluster *cluster)
+{
+    const struct run_place asked = place_asked(cli);
+
+    return run_place_resolve(cli->arena, &asked,
+                             cluster == NULL || cluster->journal == NULL
+                                 ? NULL
+                                 : absolute(cli->arena, cluster->journal));
+}
+
+const char *cli_journal(struct cli *cli, const struct cluster *cluster)
+{
+    return place_of(cli, cluster).journal;
+}
+
 struct error *cli_place(struct cli *cli, struct findings *findings, struct run_place *place,
                         const char **cluster)
 {
     struct arena *arena = cli->arena;
     const struct options *options = cli->options;
-    const char *set = getenv("HOLDBACK_JOURNAL"); // NOLINT(concurrency-mt-unsafe)
     const struct cluster *file = NULL;
 
     *cluster = NULL;
+    // Whoever goes on although the cluster file cannot be read must not go elsewhere.
+    *place = place_asked(cli);
     if (options->cluster != NULL) {
         file = cluster_read(arena, inputs_live(arena), options->cluster, findings);
         if (file == NULL)
             return error_new(arena, ERROR_INPUT, "cluster file \"%s\" is wrong", options->cluster);
         *cluster = file->name;
     }
-    if (options->journal != NULL)
-        *place = (struct run_place){absolute(arena, options->journal), "--journal"};
-    else if (set != NULL && *set != '\0')
-        *place = (struct run_place){absolute(arena, set), "$HOLDBACK_JOURNAL"};
-    else
-        *place = run_place_resolve(
-            arena, &(struct run_place){0},
-            file == NULL || file->journal == NULL ? NULL : absolute(arena, file->journal));
+    *place = place_of(cli, file);
     if (options->journal != NULL)
         cli->where = where_option(arena, "--journal", place->journal);
     else if (options->cluster != NULL && equal(place->origin, "the cluster file"))
@@ -183,7 +205,9 @@ struct error *cli_run_options(struct cli *cli, struct findings *findings, struct
     const struct options *options = cli->options;
     const char *cluster;
 
-    signals_catch();
+    if (!signals_catch())
+        return error_new(cli->arena, ERROR_FAILED, "could not make an event descriptor: %s",
+                         errno_text(cli->arena, errno));
     *out = (struct run_options){
         .cluster_file = options->cluster,
         .settings = options->settings.values,

@@ -1,6 +1,7 @@
 /* holdback preview: reads, describes and, with --live, looks. Offline it connects to nothing. */
 #include "cli/preview.h"
 #include "base/file.h"
+#include "cli/offline.h"
 #include "cli/signals.h"
 
 #include <string.h>
@@ -43,6 +44,7 @@ bool preview_read(struct cli *cli, struct findings *findings, struct preview *ou
     if (findings->error_count > 0 || plan == NULL || cluster == NULL)
         return false;
     cluster_fill_scope(cluster, scope);
+    cluster_fill_scope_alike(cluster, scope);
     *out = (struct preview){
         .arena = cli->arena,
         .plan = plan,
@@ -51,7 +53,7 @@ bool preview_read(struct cli *cli, struct findings *findings, struct preview *ou
         .findings = findings,
         .phase_mask = phases_asked_for(options),
     };
-    preview_find_savers(out);
+    preview_prepare(out);
     return true;
 }
 
@@ -62,6 +64,8 @@ void preview_write(struct preview *preview, const struct terminal *terminal, con
     out->limit = PREVIEW_LARGEST;
     if (equal(format, "json"))
         preview_json(preview, out);
+    else if (equal(format, "runbook"))
+        preview_runbook(preview, out);
     else if (equal(format, "markdown"))
         preview_markdown(preview, out);
     else
@@ -75,7 +79,8 @@ static bool may_change(const struct preview *preview)
 
         while ((preview->phase_mask >> phase & 1) != 0 &&
                preview_next(preview, (enum phase)phase, &cursor) != NULL) {
-            if (cursor.step->action != NULL && !step_only_looks(cursor.step))
+            if (cursor.step->action != NULL && !step_only_looks(cursor.step) &&
+                skip_words(preview, cursor.step) == NULL)
                 return true;
         }
     }
@@ -112,21 +117,22 @@ static struct error *check_preflight(struct cli *cli, const struct preview *prev
                      count == 1 ? "" : "s");
 }
 
-static int preview_print(struct cli *cli, struct preview *preview, int status)
+static int preview_print(struct cli *cli, struct preview *preview, struct file_writer *file,
+                         int status)
 {
     CLEANUP(text_release) struct text text = {0};
-    const struct options *options = cli->options;
     static const struct terminal plain = {.fd = -1};
 
-    preview_write(preview, options->save == NULL ? &cli->out : &plain, options->format, &text);
-    if (text.truncated)
+    preview_write(preview, file->fd < 0 ? &cli->out : &plain, cli->options->format, &text);
+    if (text.truncated) {
+        file_write_abandon(file);
         return cli_fail(cli, error_new(cli->arena, ERROR_INPUT, "the preview is larger than %d MB",
                                        PREVIEW_LARGEST / 1024 / 1024));
-    if (options->save == NULL)
+    }
+    if (file->fd < 0)
         return cli_print(cli, &text, status);
 
-    struct error *error =
-        file_write(cli->arena, options->save, text_string(&text), text.length, 0644);
+    struct error *error = file_write_end(cli->arena, file, text_string(&text), text.length);
 
     if (error == NULL)
         return status;
@@ -134,11 +140,36 @@ static int preview_print(struct cli *cli, struct preview *preview, int status)
     return cli_fail(cli, error);
 }
 
+/*
+ * Everything that a preview needs from outside. Offline there is nothing after it but to write what
+ * was read into what is open, and the kernel sees to that.
+ */
+static struct error *open_all(struct cli *cli, struct preview *preview, struct file_writer *file,
+                              bool *would_change)
+{
+    const struct options *options = cli->options;
+    struct error *error = NULL;
+
+    // A preview that is saved is compared with what deploy would write, who knows of no earlier
+    // runs.
+    if (options->save == NULL || equal(options->format, "runbook"))
+        preview_read_runs(preview, cli_journal(cli, preview->cluster));
+    if (options->save != NULL)
+        error = file_write_begin(cli->arena, options->save, 0644, file);
+    if (error != NULL)
+        error->kind = ERROR_FAILED;
+    else if (options->live)
+        error = look_live(cli, preview, would_change);
+    else
+        error = offline_enter(cli->arena);
+    return error;
+}
+
 int command_preview(struct cli *cli)
 {
     struct findings findings = {.arena = cli->arena};
+    struct file_writer file = {.fd = -1};
     struct preview preview;
-    struct error *error = NULL;
     bool would_change;
 
     if (cli->options->cluster == NULL)
@@ -147,13 +178,17 @@ int command_preview(struct cli *cli)
     if (!preview_read(cli, &findings, &preview))
         return cli_refuse(cli, NULL, &findings);
     would_change = may_change(&preview);
-    if (cli->options->live)
-        error = look_live(cli, &preview, &would_change);
-    if (error != NULL && preview.live == NULL)
-        return cli_fail(cli, error);
 
-    int status =
-        preview_print(cli, &preview, cli->options->detailed_exitcode && would_change ? 2 : 0);
+    struct error *error = open_all(cli, &preview, &file, &would_change);
+
+    // What was found before a host was lost is shown all the same.
+    if (error != NULL && preview.live == NULL) {
+        file_write_abandon(&file);
+        return cli_fail(cli, error);
+    }
+
+    int status = preview_print(cli, &preview, &file,
+                               cli->options->detailed_exitcode && would_change ? 2 : 0);
 
     if (error == NULL)
         error = check_preflight(cli, &preview);

@@ -2,6 +2,7 @@
 #include "cli/preview.h"
 #include "plan/reference.h"
 #include "plan/scope.h"
+#include "plan/shelltext.h"
 
 #include <string.h>
 
@@ -49,26 +50,86 @@ static void add_manner(struct facts *facts, const struct step *step)
         fact_add(facts, STYLE_FAINT, "if unreachable", "a person decides");
 }
 
+/* The guards that come into force, or end, with STEP. */
+static void add_guards(struct facts *facts, const struct step *step)
+{
+    CLEANUP(text_release) struct text begin = {0}, end = {0};
+
+    for (const struct guard *guard = facts->preview->plan->guards; guard != NULL;
+         guard = guard->next) {
+        if (equal(guard->from, step->id))
+            text_append_format(&begin, "%s%s", begin.length == 0 ? "" : ", ", guard->step.id);
+        if (equal(guard->until, step->id))
+            text_append_format(&end, "%s%s", end.length == 0 ? "" : ", ", guard->step.id);
+    }
+    if (begin.length > 0)
+        fact_add(facts, STYLE_FAINT, "guards begin after it",
+                 text_copy(&begin, facts->preview->arena));
+    if (end.length > 0)
+        fact_add(facts, STYLE_FAINT, "guards end before it",
+                 text_copy(&end, facts->preview->arena));
+}
+
+const char *time_words(const struct preview *preview, const struct step *step)
+{
+    const struct step_time *time = table_find(&preview->times, step->id);
+    char last[DURATION_SIZE], median[DURATION_SIZE];
+
+    if (time == NULL)
+        return NULL;
+    (void)duration_words(time->last_ms, last);
+    if (time->count == 1)
+        return arena_printf(preview->arena, "%s last time", last);
+    return arena_printf(preview->arena, "%s last time; %s is the median of %zu runs", last,
+                        duration_words(time->median_ms, median), time->count);
+}
+
+const char *phase_time_words(const struct preview *preview, enum phase phase)
+{
+    char words[DURATION_SIZE];
+    int64_t sum_ms = 0;
+
+    for (const struct step *step = NULL;
+         preview->times.count > 0 && (step = plan_next_step(preview->plan, phase, step)) != NULL;) {
+        const struct step_time *time = table_find(&preview->times, step->id);
+
+        if (time != NULL && skip_words(preview, step) == NULL)
+            sum_ms += time->median_ms;
+    }
+    if (sum_ms == 0)
+        return NULL;
+    return arena_printf(preview->arena, "about %s, as the medians of earlier runs add up",
+                        duration_words(sum_ms, words));
+}
+
 const struct fact *preview_facts(const struct preview *preview, const struct step *step)
 {
     struct facts facts = {.preview = preview};
     const struct node *save = node_find(step->params, "save");
+    const char *time = time_words(preview, step);
 
     for (size_t at = 0; at < step->when_count; at++)
         fact_add(&facts, STYLE_STRONG, "when", when_words(preview, &step->when[at]));
     if (step->confirm != NULL)
-        fact_add(&facts, STYLE_WARNING, "gate", known_text(preview, step->confirm));
+        fact_add(&facts, STYLE_WARNING, "gate, a person is asked",
+                 known_text(preview, step->confirm));
     if (step->irreversible != NULL)
         fact_add(&facts, STYLE_ERROR, "irreversible", known_text(preview, step->irreversible));
     add_manner(&facts, step);
     if (save != NULL)
         fact_add(&facts, STYLE_FAINT, "saves", hosts_words(preview->arena, save));
+    add_guards(&facts, step);
+    if (time != NULL)
+        fact_add(&facts, STYLE_FAINT, "took", time);
     return facts.first;
 }
 
-void preview_find_savers(struct preview *preview)
+void preview_prepare(struct preview *preview)
 {
     table_init(&preview->savers, preview->arena);
+    table_init(&preview->constant_names, preview->arena);
+    if (preview->times.arena == NULL)
+        table_init(&preview->times, preview->arena);
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (step = plan_next_step(preview->plan, (enum phase)phase, step)) != NULL;) {
@@ -122,52 +183,73 @@ static const char *host_values(const struct preview *preview, const char *name, 
 }
 
 /* What a name will stand for, or NULL where that is not a name of ours. */
-static const char *known_words(const struct preview *preview, const char *name, bool in_shell)
+static const char *known_words(const struct preview *preview, const char *name, bool in_shell,
+                               bool *is_constant)
 {
     struct arena *arena = preview->arena;
     const struct step *saver = table_find(&preview->savers, name);
     const struct value *value = find_value(preview, NULL, name, in_shell);
 
+    *is_constant = false;
     if (saver != NULL)
         return arena_printf(arena, "known after step \"%s\"", saver->id);
-    if (value != NULL)
-        return arena_printf(arena, "\"%s\"", value->text);
     if (starts_with(name, "run.") || (in_shell && starts_with(name, "run_")))
         return "known when the run begins";
-    for (size_t at = 0; at < preview->plan->role_count; at++) {
+    for (size_t at = 0; value == NULL && at < preview->plan->role_count; at++) {
         const char *role = preview->plan->roles[at].name;
         size_t length = strlen(role);
 
         if (starts_with(name, role) && (name[length] == '.' || (in_shell && name[length] == '_')))
-            return "known when the roles are resolved";
+            return "known when the roles are resolved, before the preflight";
     }
-    return host_values(preview, name, in_shell);
+    *is_constant = true;
+    return value != NULL ? arena_printf(arena, "\"%s\"", value->text)
+                         : host_values(preview, name, in_shell);
+}
+
+static void constant_add(struct preview *preview, const char *name, const char *words)
+{
+    struct constant **place = (struct constant **)table_place(&preview->constant_names, name);
+
+    if (*place != NULL)
+        return;
+    *place = arena_alloc(preview->arena, sizeof **place);
+    **place = (struct constant){name, words, NULL};
+    if (preview->last_constant == NULL)
+        preview->constants = *place;
+    else
+        preview->last_constant->next = *place;
+    preview->last_constant = *place;
 }
 
 struct laters {
-    const struct preview *preview;
+    struct preview *preview;
     const struct later *first;
     struct later *last;
+    struct table seen; /* in one shell text: names that are not to be told */
 };
 
 static void later_add(struct laters *laters, const char *name, size_t length, bool in_shell)
 {
     struct arena *arena = laters->preview->arena;
-    const char *copy = arena_copy(arena, name, length);
+    const char *copy;
+    bool is_constant;
 
     for (const struct later *later = laters->first; later != NULL; later = later->next) {
-        if (equal(later->name, copy))
+        if (strlen(later->name) == length && memcmp(later->name, name, length) == 0)
             return;
     }
+    copy = arena_copy(arena, name, length);
 
-    const char *known = known_words(laters->preview, copy, in_shell);
+    const char *known = known_words(laters->preview, copy, in_shell, &is_constant);
+    struct later *later;
 
     if (known == NULL)
         return;
-
-    struct later *later = arena_alloc(arena, sizeof *later);
-
-    *later = (struct later){copy, known, NULL};
+    if (is_constant)
+        constant_add(laters->preview, copy, known);
+    later = arena_alloc(arena, sizeof *later);
+    *later = (struct later){copy, known, is_constant, NULL};
     if (laters->last == NULL)
         laters->first = later;
     else
@@ -193,21 +275,33 @@ static void scan_references(struct laters *laters, const char *text)
     }
 }
 
-static void scan_shell(struct laters *laters, const char *text)
+static void see_assignment(void *context, const char *name, size_t length)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    struct laters *laters = context;
 
-    for (const char *at = text; (at = strchr(at, '$')) != NULL;) {
-        at += at[1] == '{' ? 2 : 1;
-
-        size_t length = strspn(at, letters);
-
-        if (length > 0 && (*at < '0' || *at > '9'))
-            later_add(laters, at, length, true);
-    }
+    *table_place(&laters->seen, arena_copy(laters->preview->arena, name, length)) = laters;
 }
 
-const struct later *preview_later(const struct preview *preview, const struct step *step,
+static void see_use(void *context, const struct shell_use *use)
+{
+    struct laters *laters = context;
+
+    if (table_find_bytes(&laters->seen, use->name, use->length) == NULL)
+        later_add(laters, use->name, use->length, true);
+}
+
+/* A name that the text assigns itself is its own, whatever the plan has under that name. */
+static void scan_shell(struct laters *laters, const char *text)
+{
+    const struct shell_visitor assignments = {.assign = see_assignment, .context = laters};
+    const struct shell_visitor uses = {.use = see_use, .context = laters};
+
+    table_init(&laters->seen, laters->preview->arena);
+    (void)shell_scan(text, &assignments);
+    (void)shell_scan(text, &uses);
+}
+
+const struct later *preview_later(struct preview *preview, const struct step *step,
                                   const struct description *description)
 {
     struct laters laters = {.preview = preview};
@@ -215,9 +309,10 @@ const struct later *preview_later(const struct preview *preview, const struct st
     if (step->confirm != NULL)
         scan_references(&laters, known_text(preview, step->confirm));
     if (description->summary != NULL)
-        scan_references(&laters, description->summary);
+        scan_references(&laters, known_text(preview, description->summary));
     for (const struct description_part *part = description->parts; part != NULL;
          part = part->next) {
+        scan_references(&laters, known_text(preview, part->title));
         if (equal(part->language, "sh"))
             scan_shell(&laters, part->text);
         else

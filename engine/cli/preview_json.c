@@ -1,4 +1,4 @@
-/* A preview for programs; its shape is in preview.h. */
+/* A preview for programs; its shape is in schemas/preview.schema.json. */
 #include "cli/preview.h"
 
 #include <inttypes.h>
@@ -142,14 +142,14 @@ static void json_when(const struct preview *preview, struct text *out, const str
     text_append(out, "]");
 }
 
-static void json_parts(const struct preview *preview, struct text *out, const struct step *step,
+static void json_parts(struct preview *preview, struct text *out, const struct step *step,
                        const struct description *description)
 {
     json_open(out, "parts", "[");
     for (const struct description_part *part = description->parts; part != NULL;
          part = part->next) {
         json_open(out, NULL, "{");
-        json_text_field(out, "title", part->title);
+        json_text_field(out, "title", known_text(preview, part->title));
         json_text_field(out, "language", part->language);
         json_text_field(out, "text", part->text);
         text_append(out, "}");
@@ -166,7 +166,34 @@ static void json_parts(const struct preview *preview, struct text *out, const st
     text_append(out, "]");
 }
 
-static void json_guards(const struct preview *preview, struct text *out)
+static void json_took(const struct preview *preview, struct text *out, const struct step *step)
+{
+    const struct step_time *time = table_find(&preview->times, step->id);
+
+    json_open(out, "took", time == NULL ? "null" : "{");
+    if (time == NULL)
+        return;
+    json_text_field(out, "run", time->run);
+    json_number_field(out, "last_ms", time->last_ms);
+    json_number_field(out, "median_ms", time->median_ms);
+    json_number_field(out, "runs", (int64_t)time->count);
+    text_append(out, "}");
+}
+
+static void json_doors(const struct preview *preview, struct text *out)
+{
+    json_open(out, "doors", "[");
+    for (const struct door *door = preview_doors(preview); door != NULL; door = door->next) {
+        json_open(out, NULL, "{");
+        json_text_field(out, "phase", door->step == NULL ? NULL : phase_names[door->step->phase]);
+        json_text_field(out, "step", door->step == NULL ? NULL : door->step->id);
+        json_text_field(out, "words", door->words);
+        text_append(out, "}");
+    }
+    text_append(out, "]");
+}
+
+static void json_guards(struct preview *preview, struct text *out)
 {
     json_open(out, "guards", "[");
     for (const struct guard *guard = preview->plan->guards; guard != NULL; guard = guard->next) {
@@ -181,6 +208,7 @@ static void json_guards(const struct preview *preview, struct text *out)
         json_text_field(out, "until", guard->until);
         json_bool_field(out, "show_only", guard->show_only);
         json_when(preview, out, &guard->step);
+        json_text_field(out, "skipped", skip_words(preview, &guard->step));
         json_text_field(out, "must", limit_words(preview, guard));
         json_parts(preview, out, &guard->step, &description);
         text_append(out, "}");
@@ -204,7 +232,7 @@ static void json_live(const struct preview *preview, struct text *out, const str
     text_append(out, "]");
 }
 
-static void json_step(const struct preview *preview, struct text *out, const char *number,
+static void json_step(struct preview *preview, struct text *out, const char *number,
                       const struct step *step)
 {
     const struct description description = preview_describe(preview, step);
@@ -215,12 +243,13 @@ static void json_step(const struct preview *preview, struct text *out, const cha
     json_text_field(out, "about", step->about);
     json_text_field(out, "group", step->group == NULL ? NULL : step->group->id);
     json_list_field(out, "hosts", step->hosts);
-    json_text_field(out, "as", step->as);
+    json_text_field(out, "as", known_text(preview, step->as));
     json_text_field(out, "action", step->action_name);
-    json_text_field(out, "summary", description.summary);
+    json_text_field(out, "summary", known_text(preview, description.summary));
     json_when(preview, out, step);
-    json_text_field(out, "confirm", step->confirm);
-    json_text_field(out, "irreversible", step->irreversible);
+    json_text_field(out, "skipped", skip_words(preview, step));
+    json_text_field(out, "confirm", known_text(preview, step->confirm));
+    json_text_field(out, "irreversible", known_text(preview, step->irreversible));
     json_number_field(out, "timeout_ms", step->timeout_ms);
     json_bool_field(out, "timeout_is_default", !step->timeout_is_written);
     json_number_field(out, "serial", step->serial);
@@ -229,18 +258,20 @@ static void json_step(const struct preview *preview, struct text *out, const cha
     json_text_field(out, "if_interrupted", step->repeat_if_interrupted ? "repeat" : "ask");
     json_text_field(out, "if_unreachable", step->ask_if_unreachable ? "ask" : "fail");
     json_list_field(out, "saves", node_find(step->params, "save"));
+    json_took(preview, out, step);
     json_parts(preview, out, step, &description);
     json_live(preview, out, step);
     text_append(out, "}");
 }
 
-void preview_json(const struct preview *preview, struct text *out)
+void preview_json(struct preview *preview, struct text *out)
 {
     text_append(out, "{\"preview\":1");
     json_bool_field(out, "live", preview->is_live);
     json_plan(preview, out);
     json_cluster(preview, out);
     json_values(preview, out);
+    json_doors(preview, out);
     json_guards(preview, out);
     json_open(out, "phases", "[");
     for (int phase = 0; phase < PHASE_COUNT; phase++) {

@@ -1,277 +1,262 @@
 /*
- * A preview for a merge request: GitHub-flavoured Markdown (github.github.com/gfm). Whatever comes
- * from a file stands in a code span or fence that it cannot end, or is escaped.
+ * A preview for a pull request. GitHub refuses a comment of more than 65,536 characters, so
+ * everything has a budget: what does not fit is left out, and that is said.
  */
-#include "cli/preview.h"
+#include "cli/preview_markdown.h"
 
 #include <string.h>
 
-/* Text that is neither markup nor a mention ("@team") nor a reference ("#12"), on one line. */
-static void append_escaped(struct text *out, const char *text)
-{
-    CLEANUP(text_release) struct text visible = {0};
+enum {
+    LARGEST = 65536,
+    SECTION_LARGEST = 6000, /* bytes of each list and table */
+    PICTURE_LARGEST = 8000,
+    RESERVE = 1500,      /* headings, and what is said about what is missing */
+    WORDS_LARGEST = 300, /* columns, and a quarter of the bytes: combining marks take no column */
+};
 
-    text_append_visible(&visible, text, strlen(text));
-    for (const char *at = text_string(&visible); *at != '\0'; at++) {
-        if (*at == '\n' || *at == '\t')
-            text_append(out, " ");
-        else if (strchr("&<>@#", *at) != NULL)
-            text_append_format(out, "&#%d;", *at);
-        else if (strchr("\\`*_[]!|~$", *at) != NULL)
-            text_append_format(out, "\\%c", *at);
-        else
-            text_append_bytes(out, at, 1);
+/* A list that ends in "... and 3 more". */
+struct section {
+    struct text *out;
+    size_t limit, left_out;
+};
+
+static struct section section_begin(struct text *out)
+{
+    return (struct section){out, out->length + SECTION_LARGEST, 0};
+}
+
+/* One line of it; after the first that does not fit all others are left out, so that the order is
+ * kept. */
+static void section_add(struct section *section, const struct text *line)
+{
+    if (section->left_out == 0 && section->out->length + line->length <= section->limit)
+        text_append_bytes(section->out, text_string(line), line->length);
+    else
+        section->left_out++;
+}
+
+static void section_end(struct section *section, const char *what)
+{
+    if (section->left_out > 0)
+        text_append_format(section->out, "\n... and %zu more %s.\n", section->left_out, what);
+    text_append(section->out, "\n");
+}
+
+const char *markdown_cut(const struct preview *preview, const char *words)
+{
+    CLEANUP(text_release) struct text text = {0};
+    size_t length;
+
+    text_append_cut(&text, words, WORDS_LARGEST);
+    length = text.length;
+    if (length > (size_t)4 * WORDS_LARGEST) {
+        length = (size_t)4 * WORDS_LARGEST;
+        while (length > 0 && ((unsigned char)text.bytes[length] & 0xc0) == 0x80)
+            length--;
+    }
+    return arena_copy(preview->arena, text_string(&text), length);
+}
+
+/* ---- what to decide ---- */
+
+static void decide_door(const struct preview *preview, struct section *section,
+                        const struct door *door)
+{
+    CLEANUP(text_release) struct text line = {0};
+
+    text_append(&line, "- **One-way door**");
+    if (door->step != NULL) {
+        text_append_format(&line, ", %s ", phase_names[door->step->phase]);
+        markup_code(&line, markdown_cut(preview, door->step->id));
+    }
+    text_append(&line, ": ");
+    markup_text(&line, markdown_cut(preview, door->words));
+    text_append(&line, "\n");
+    section_add(section, &line);
+}
+
+static void decide_gates(const struct preview *preview, struct section *section, enum phase phase)
+{
+    struct preview_cursor cursor = {0};
+
+    while (preview_next(preview, phase, &cursor) != NULL) {
+        CLEANUP(text_release) struct text line = {0};
+
+        if (cursor.step->confirm == NULL || skip_words(preview, cursor.step) != NULL)
+            continue;
+        text_append_format(&line, "- **Gate**, before %s ", phase_names[phase]);
+        markup_code(&line, markdown_cut(preview, cursor.step->id));
+        text_append(&line, " a person is asked: ");
+        markup_text(&line, markdown_cut(preview, known_text(preview, cursor.step->confirm)));
+        text_append(&line, "\n");
+        section_add(section, &line);
     }
 }
 
-static size_t longest_run(const char *text, char character)
+static void decide_hazards(const struct preview *preview, struct section *section)
 {
-    size_t longest = 0;
+    for (size_t at = 0; at < preview->findings->count; at++) {
+        const struct finding *finding = &preview->findings->items[at];
+        CLEANUP(text_release) struct text line = {0};
 
-    while (*text != '\0') {
-        size_t run = 0;
-
-        while (text[run] == character)
-            run++;
-        if (run > longest)
-            longest = run;
-        text += run == 0 ? 1 : run;
+        if (finding->hazard == NULL)
+            continue;
+        text_append_format(&line, "- **Hazard %s**, line %d: ", finding->hazard,
+                           finding->error->place.line);
+        markup_text(&line, markdown_cut(preview, error_text(preview->arena, finding->error)));
+        text_append(&line, "\n");
+        section_add(section, &line);
     }
-    return longest;
 }
 
-static void append_fence(struct text *out, size_t length)
+static void append_decisions(const struct preview *preview, struct text *out)
 {
-    for (size_t at = 0; at < length; at++)
-        text_append(out, "`");
+    struct section section = section_begin(out);
+    size_t before = out->length;
+
+    decide_hazards(preview, &section);
+    for (const struct door *door = preview_doors(preview); door != NULL; door = door->next)
+        decide_door(preview, &section, door);
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        if ((preview->phase_mask >> phase & 1) != 0)
+            decide_gates(preview, &section, (enum phase)phase);
+    }
+    if (out->length > before)
+        section_end(&section, "of these");
 }
 
-static void append_span(struct text *out, const char *text, bool is_in_table)
+/* ---- tables ---- */
+
+static void table_row(const struct preview *preview, struct section *section, const char *name,
+                      const char *code, const char *words)
 {
-    CLEANUP(text_release) struct text visible = {0};
+    CLEANUP(text_release) struct text line = {0};
 
-    text_append_cut(&visible, text, string_width(text));
-
-    size_t fence = longest_run(text_string(&visible), '`') + 1;
-
-    append_fence(out, fence);
-    if (fence > 1)
-        text_append(out, " ");
-    for (const char *at = text_string(&visible); *at != '\0'; at++)
-        text_append_format(out, is_in_table && *at == '|' ? "\\%c" : "%c", *at);
-    if (fence > 1)
-        text_append(out, " ");
-    append_fence(out, fence);
+    text_append(&line, "| ");
+    markup_cell(&line, markdown_cut(preview, name));
+    text_append(&line, " | ");
+    if (code != NULL && *code != '\0')
+        markup_cell(&line, markdown_cut(preview, code));
+    text_append(&line, " | ");
+    if (words != NULL)
+        markup_text(&line, markdown_cut(preview, words));
+    text_append(&line, " |\n");
+    section_add(section, &line);
 }
 
-static void append_code(struct text *out, const char *text)
-{
-    append_span(out, text, false);
-}
-
-/* In a table a pipe would end the cell, also inside a code span. */
-static void append_cell(struct text *out, const char *text)
-{
-    append_span(out, text, true);
-}
-
-static void append_block(struct text *out, const char *language, const char *text)
-{
-    size_t length = strlen(text), fence = longest_run(text, '`') + 1;
-
-    if (fence < 3)
-        fence = 3;
-    append_fence(out, fence);
-    text_append_format(out, "%s\n", language);
-    text_append_visible(out, text, length);
-    if (length == 0 || text[length - 1] != '\n')
-        text_append(out, "\n");
-    append_fence(out, fence);
-    text_append(out, "\n\n");
-}
-
-static void append_paragraph(struct text *out, const char *text)
-{
-    if (text == NULL)
-        return;
-    append_escaped(out, text);
-    text_append(out, "\n\n");
-}
-
-static void append_item(struct text *out, const char *label, const char *words, bool is_strong)
-{
-    text_append_format(out, is_strong ? "- **%s**: " : "- %s: ", label);
-    append_escaped(out, words);
-    text_append(out, "\n");
-}
-
-static void append_tables(const struct preview *preview, struct text *out)
+static void append_variables(const struct preview *preview, struct text *out)
 {
     const struct plan *plan = preview->plan;
+    struct section section = section_begin(out);
 
-    text_append(out, "| file | | sha256 |\n| --- | --- | --- |\n");
-    for (const struct input *input = inputs_first(plan->inputs); input != NULL;
-         input = input->next) {
-        text_append_format(out, "| %s | ", input->role);
-        append_cell(out, short_path(preview->arena, input->path));
-        text_append_format(out, " | `%.12s` |\n", input->digest);
-    }
-    text_append(out, "\n| host or role | |\n| --- | --- |\n");
-    for (size_t at = 0; at < preview->cluster->host_count; at++) {
-        text_append(out, "| ");
-        append_cell(out, preview->cluster->hosts[at].name);
-        text_append(out, " | ");
-        append_cell(out, preview->cluster->hosts[at].address);
-        text_append(out, " |\n");
-    }
-    for (size_t at = 0; at < plan->role_count; at++) {
-        text_append(out, "| ");
-        append_cell(out, plan->roles[at].name);
-        text_append(out, " | ");
-        append_escaped(out, role_words(preview, &plan->roles[at]));
-        text_append(out, " |\n");
-    }
-    if (plan->variable_count > 0)
-        text_append(out, "\n| variable | value | |\n| --- | --- | --- |\n");
+    if (plan->variable_count == 0)
+        return;
+    text_append(out, "| variable | value | |\n| --- | --- | --- |\n");
     for (size_t at = 0; at < plan->variable_count; at++) {
         const struct value *value = scope_find(preview->scope, NULL, plan->variables[at].name);
 
-        text_append(out, "| ");
-        append_cell(out, plan->variables[at].name);
-        text_append(out, " | ");
-        if (value != NULL && *value->text != '\0')
-            append_cell(out, value->text);
-        text_append(out, " | ");
-        if (plan->variables[at].about != NULL)
-            append_escaped(out, plan->variables[at].about);
-        text_append(out, " |\n");
+        table_row(preview, &section, plan->variables[at].name, value == NULL ? NULL : value->text,
+                  plan->variables[at].about);
     }
-    text_append(out, "\n");
+    section_end(&section, "variables");
 }
 
-static void append_parts(const struct preview *preview, struct text *out,
-                         const struct description *description, const struct step *step)
+static void append_roles(const struct preview *preview, struct text *out)
 {
-    const struct later *later = preview_later(preview, step, description);
+    const struct plan *plan = preview->plan;
+    const struct cluster *cluster = preview->cluster;
+    struct section section = section_begin(out);
 
-    for (const struct description_part *part = description->parts; part != NULL;
-         part = part->next) {
-        append_paragraph(out, known_text(preview, part->title));
-        append_block(out, equal(part->language, "text") ? "" : part->language, part->text);
-    }
-    for (; later != NULL; later = later->next) {
-        text_append(out, "- ");
-        append_code(out, later->name);
-        text_append(out, ": ");
-        append_escaped(out, later->known);
-        text_append(out, later->next == NULL ? "\n\n" : "\n");
-    }
+    text_append(out, "| role or host | address | |\n| --- | --- | --- |\n");
+    for (size_t at = 0; at < plan->role_count; at++)
+        table_row(preview, &section, plan->roles[at].name, NULL,
+                  role_words(preview, &plan->roles[at]));
+    for (size_t at = 0; at < cluster->host_count; at++)
+        table_row(preview, &section, cluster->hosts[at].name, cluster->hosts[at].address, NULL);
+    section_end(&section, "roles or hosts");
 }
 
-static void append_guards(const struct preview *preview, struct text *out)
+static void append_files(const struct preview *preview, struct text *out)
 {
-    if (preview->plan->guards != NULL)
-        text_append(out, "## Guards\n\n");
-    for (const struct guard *guard = preview->plan->guards; guard != NULL; guard = guard->next) {
-        const struct description description = preview_describe(preview, &guard->step);
+    struct section section = section_begin(out);
 
-        text_append(out, "### ");
-        append_code(out, guard->step.id);
-        text_append(out, " on ");
-        append_escaped(out, hosts_words(preview->arena, guard->step.hosts));
-        text_append(out, "\n\n");
-        append_paragraph(out, guard->step.about);
-        for (size_t at = 0; at < guard->step.when_count; at++)
-            append_item(out, "when", when_words(preview, &guard->step.when[at]), true);
-        append_item(out, "in force", guard_words(preview, guard), false);
-        append_item(out, "condition", limit_words(preview, guard), false);
-        text_append(out, "\n");
-        append_parts(preview, out, &description, &guard->step);
-    }
+    text_append(out, "## Files\n\n| file | sha256 | |\n| --- | --- | --- |\n");
+    for (const struct input *input = inputs_first(preview->plan->inputs); input != NULL;
+         input = input->next)
+        table_row(preview, &section, short_path(preview->arena, input->path),
+                  arena_copy(preview->arena, input->digest, 12), input->role);
+    section_end(&section, "files");
 }
 
-static void append_live(const struct preview *preview, struct text *out, const struct step *step)
+static void append_constants(const struct preview *preview, struct text *out)
 {
-    for (const struct preview_item *item = NULL;
-         (item = preview_live_next(preview, step, item)) != NULL;) {
-        if (item->host != NULL) {
-            text_append(out, "**");
-            append_escaped(out, item->label);
-            text_append_format(out, ": %s**", look_words(step, item));
-        }
-        if (look_has_words(item)) {
-            text_append(out, item->host == NULL ? "" : ": ");
-            append_escaped(out, item->words);
-        }
-        text_append(out, "\n\n");
-        if (item->change != NULL && *item->change != '\0')
-            append_block(out, "diff", item->change);
-        if (item->shown != NULL)
-            append_block(out, "", item->shown);
-    }
+    struct section section = section_begin(out);
+
+    if (preview->constants == NULL)
+        return;
+    text_append(out, "## Names in the texts\n\n| name | stands for | |\n| --- | --- | --- |\n");
+    for (const struct constant *name = preview->constants; name != NULL; name = name->next)
+        table_row(preview, &section, name->name, name->words, NULL);
+    section_end(&section, "names");
 }
 
-static void append_step(const struct preview *preview, struct text *out, const char *number,
-                        const struct step *step)
+static void append_head(const struct preview *preview, struct text *out)
 {
-    const struct description description = preview_describe(preview, step);
-    const struct fact *facts = preview_facts(preview, step);
-
-    text_append_format(out, "### %s ", number);
-    append_code(out, step->id);
-    if (step->hosts != NULL) {
-        text_append(out, " on ");
-        append_escaped(out, hosts_words(preview->arena, step->hosts));
-    }
-    if (step->action_name != NULL) {
-        text_append_format(out, " (%s", step->action_name);
-        if (step->as != NULL) {
-            text_append(out, " as ");
-            append_escaped(out, known_text(preview, step->as));
-        }
-        text_append(out, ")");
-    }
-    text_append(out, "\n\n");
-    append_paragraph(out, step->about);
-    append_paragraph(out, summary_words(step, &description));
-    for (const struct fact *fact = facts; fact != NULL; fact = fact->next)
-        append_item(out, fact->label, fact->words, fact->style != STYLE_FAINT);
-    if (facts != NULL)
-        text_append(out, "\n");
-    append_live(preview, out, step);
-    append_parts(preview, out, &description, step);
-}
-
-void preview_markdown(const struct preview *preview, struct text *out)
-{
-    static const char *const headings[PHASE_COUNT] = {"Preflight", "Deploy", "Commit", "Rollback"};
-
     text_append(out, "# Preview of plan ");
-    append_code(out, preview->plan->name);
+    markup_code(out, markdown_cut(preview, preview->plan->name));
     text_append(out, " on cluster ");
-    append_code(out, preview->cluster->name);
+    markup_code(out, markdown_cut(preview, preview->cluster->name));
     text_append(out, "\n\n");
-    append_paragraph(out, preview->plan->about);
+    if (preview->plan->about != NULL)
+        markup_paragraph(out, markdown_cut(preview, preview->plan->about));
     text_append(out, "**");
     preview_append_summary(out, preview);
-    text_append(out, "**\n\n");
-    append_tables(preview, out);
-    for (size_t at = 0; at < preview->findings->count; at++) {
-        const struct finding *finding = &preview->findings->items[at];
+    text_append(out, ".**\n\n");
+}
 
-        if (finding->hazard != NULL)
-            append_item(out, finding->hazard, error_text(preview->arena, finding->error), true);
-    }
-    if (preview->findings->hazard_count > 0)
-        text_append(out, "\n");
-    append_guards(preview, out);
-    for (int phase = 0; phase < PHASE_COUNT; phase++) {
-        struct preview_cursor cursor = {0};
+/* What is missing stands at the top, or nobody looks for it. */
+static void append_left_out(const struct markdown_steps *steps, struct text *out)
+{
+    if (steps->missing + steps->folded > 0)
+        text_append_format(out,
+                           "**Not all of it fits into a pull request.** Of %zu steps and guards, "
+                           "%zu are not listed, and the texts of %zu more are left out. The text "
+                           "form of this preview has them all.\n\n",
+                           steps->all, steps->missing, steps->folded);
+}
 
-        if ((preview->phase_mask >> phase & 1) == 0 || !preview->plan->has_phase[phase])
-            continue;
-        text_append_format(out, "## %s\n\n", headings[phase]);
-        while (preview_next(preview, (enum phase)phase, &cursor) != NULL)
-            append_step(preview, out, cursor.number, cursor.step);
-    }
+static const char how_to_read[] =
+    "Each step below unfolds into the texts that would run, as they are. What stands under "
+    "*unless* "
+    "is asked first: where it is true the step is done already, and nothing is executed. What "
+    "stands under *until* is repeated until it is true. Of texts for several versions of "
+    "PostgreSQL the server's own is taken. `${name}` and `$name` stand for values: what is known "
+    "now is told under \"Names in the texts\", what a step finds out with the step that needs "
+    "it.\n\n";
+
+void preview_markdown(struct preview *preview, struct text *out)
+{
+    CLEANUP(text_release) struct text top = {0}, middle = {0}, picture = {0}, steps = {0};
+    CLEANUP(text_release) struct text tables = {0};
+    struct markdown_steps written;
+
+    append_head(preview, &top);
+    append_decisions(preview, &middle);
+    preview_picture(preview, &picture);
+    if (picture.length <= PICTURE_LARGEST)
+        text_append_bytes(&middle, text_string(&picture), picture.length);
+    append_roles(preview, &middle);
+    append_variables(preview, &middle);
+    text_append(&middle, how_to_read);
+    append_files(preview, &tables);
+    // The table of names is known only when the texts are written.
+    written = markdown_steps(
+        preview, LARGEST - RESERVE - SECTION_LARGEST - top.length - middle.length - tables.length,
+        &steps);
+    append_left_out(&written, &top);
+    append_constants(preview, &steps);
+    text_append_bytes(out, text_string(&top), top.length);
+    text_append_bytes(out, text_string(&middle), middle.length);
+    text_append_bytes(out, text_string(&steps), steps.length);
+    text_append_bytes(out, text_string(&tables), tables.length);
 }

@@ -23,21 +23,36 @@ static void append_lines(struct text *out, int indent, const char *text)
     }
 }
 
-static void append_about(struct text *out, int indent, const char *about)
+/* A preview is read in terminals of every width, and in files, which have none. */
+static int text_width(const struct preview *preview)
+{
+    enum { NARROWEST = 40, WIDEST = 100, IN_A_FILE = 80 };
+    int width = preview->terminal->width;
+
+    if (width == 0)
+        return IN_A_FILE;
+    return width < NARROWEST ? NARROWEST : width > WIDEST ? WIDEST : width;
+}
+
+static void append_about(const struct preview *preview, struct text *out, int indent,
+                         const char *about)
 {
     if (about == NULL)
         return;
     text_append_format(out, "%*s", indent, "");
-    text_append_wrapped(out, about, indent, indent, 80);
+    text_append_wrapped(out, about, indent, indent, text_width(preview));
     text_append(out, "\n");
 }
 
-static void append_row(struct text *out, const char *name, const char *words)
+static void append_row(const struct preview *preview, struct text *out, const char *name,
+                       const char *words)
 {
+    int at = string_width(name) < NAME_COLUMNS ? NAME_COLUMNS : string_width(name);
+
     text_append(out, "  ");
     text_append_padded(out, name, NAME_COLUMNS);
     text_append(out, "  ");
-    text_append_wrapped(out, words, NAME_COLUMNS + 4, NAME_COLUMNS + 4, 80);
+    text_append_wrapped(out, words, at + 4, NAME_COLUMNS + 4, text_width(preview));
     text_append(out, "\n");
 }
 
@@ -61,31 +76,39 @@ static void append_files(const struct preview *preview, struct text *out)
     }
 }
 
+static void append_variables(const struct preview *preview, struct text *out)
+{
+    const struct plan *plan = preview->plan;
+    bool is_narrow = text_width(preview) < 4 * VALUE_COLUMNS - 1;
+
+    if (plan->variable_count > 0)
+        append_heading(preview, out, "Variables");
+    for (size_t at = 0; at < plan->variable_count; at++) {
+        const struct variable *variable = &plan->variables[at];
+        const struct value *value = scope_find(preview->scope, NULL, variable->name);
+        CLEANUP(text_release) struct text words = {0};
+
+        text_append_padded(&words, value == NULL ? "(no value)" : value->text,
+                           variable->about == NULL || is_narrow ? 0 : VALUE_COLUMNS);
+        if (variable->about != NULL)
+            text_append_format(&words, is_narrow ? ": %s" : "  %s", variable->about);
+        append_row(preview, out, variable->name, text_string(&words));
+    }
+}
+
 static void append_values(const struct preview *preview, struct text *out)
 {
     const struct plan *plan = preview->plan;
 
     append_heading(preview, out, "Hosts");
     for (size_t at = 0; at < preview->cluster->host_count; at++)
-        append_row(out, preview->cluster->hosts[at].name, preview->cluster->hosts[at].address);
+        append_row(preview, out, preview->cluster->hosts[at].name,
+                   preview->cluster->hosts[at].address);
     if (plan->role_count > 0)
         append_heading(preview, out, "Roles");
     for (size_t at = 0; at < plan->role_count; at++)
-        append_row(out, plan->roles[at].name, role_words(preview, &plan->roles[at]));
-    if (plan->variable_count > 0)
-        append_heading(preview, out, "Variables");
-    for (size_t at = 0; at < plan->variable_count; at++) {
-        const struct variable *variable = &plan->variables[at];
-        const struct value *value = scope_find(preview->scope, NULL, variable->name);
-
-        CLEANUP(text_release) struct text words = {0};
-
-        text_append_padded(&words, value == NULL ? "(no value)" : value->text,
-                           variable->about == NULL ? 0 : VALUE_COLUMNS);
-        if (variable->about != NULL)
-            text_append_format(&words, "  %s", variable->about);
-        append_row(out, variable->name, text_string(&words));
-    }
+        append_row(preview, out, plan->roles[at].name, role_words(preview, &plan->roles[at]));
+    append_variables(preview, out);
 }
 
 static void append_hazards(const struct preview *preview, struct text *out)
@@ -96,50 +119,84 @@ static void append_hazards(const struct preview *preview, struct text *out)
         const struct finding *finding = &preview->findings->items[at];
 
         if (finding->hazard != NULL)
-            append_row(out,
+            append_row(preview, out,
                        arena_printf(preview->arena, "%s, line %d", finding->hazard,
                                     finding->error->place.line),
                        error_text(preview->arena, finding->error));
     }
 }
 
-static void append_parts(const struct preview *preview, struct text *out,
+static void append_doors(const struct preview *preview, struct text *out)
+{
+    const struct door *door = preview_doors(preview);
+
+    if (door != NULL)
+        append_heading(preview, out, "One-way doors");
+    for (; door != NULL; door = door->next)
+        append_row(preview, out,
+                   door->step == NULL
+                       ? "the run"
+                       : arena_printf(preview->arena, "%s %s", phase_names[door->step->phase],
+                                      door->step->id),
+                   door->words);
+}
+
+static void append_parts(struct preview *preview, struct text *out,
                          const struct description *description, const struct step *step, int indent)
 {
     for (const struct description_part *part = description->parts; part != NULL;
          part = part->next) {
         text_append_format(out, "%*s", indent, "");
         text_append_styled(out, preview->terminal, STYLE_FAINT, known_text(preview, part->title));
-        text_append(out, "\n");
+        text_append(out, *part->text == '\0' ? " (empty)\n" : "\n");
         append_lines(out, indent + 4, part->text);
     }
     for (const struct later *later = preview_later(preview, step, description); later != NULL;
          later = later->next) {
-        text_append_format(out, "%*s", indent, "");
-        text_append_wrapped(out, arena_printf(preview->arena, "%s: %s", later->name, later->known),
-                            indent, indent + 4, 80);
-        text_append(out, "\n");
+        if (!later->is_constant)
+            append_about(preview, out, indent,
+                         arena_printf(preview->arena, "%s: %s", later->name, later->known));
     }
 }
 
-static void append_guards(const struct preview *preview, struct text *out)
+/* What a chosen variable leaves out is told in one line. */
+static void append_skipped(const struct preview *preview, struct text *out, const char *number,
+                           const struct step *step)
+{
+    text_append_format(out, "\n%5s  ", number);
+    text_append_styled(
+        out, preview->terminal, STYLE_FAINT,
+        arena_printf(preview->arena, "%s  left out: %s", step->id, skip_words(preview, step)));
+    text_append(out, "\n");
+}
+
+static void append_guard(struct preview *preview, struct text *out, const struct guard *guard)
+{
+    const struct description description = preview_describe(preview, &guard->step);
+
+    text_append(out, "\n  ");
+    text_append_styled(out, preview->terminal, STYLE_STRONG, guard->step.id);
+    text_append(out, "  on ");
+    text_append_cut(out, hosts_words(preview->arena, guard->step.hosts), 60);
+    text_append(out, "\n");
+    append_about(preview, out, 6, guard->step.about);
+    for (size_t at = 0; at < guard->step.when_count; at++)
+        append_about(preview, out, 6, when_words(preview, &guard->step.when[at]));
+    append_about(preview, out, 6, guard_words(preview, guard));
+    append_about(preview, out, 6, limit_words(preview, guard));
+    append_parts(preview, out, &description, &guard->step, 6);
+}
+
+static void append_guards(struct preview *preview, struct text *out)
 {
     if (preview->plan->guards != NULL)
-        append_heading(preview, out, "Guards");
+        append_heading(preview, out,
+                       "Guards: looked at all the time; one that fails stops the run");
     for (const struct guard *guard = preview->plan->guards; guard != NULL; guard = guard->next) {
-        const struct description description = preview_describe(preview, &guard->step);
-
-        text_append(out, "\n  ");
-        text_append_styled(out, preview->terminal, STYLE_STRONG, guard->step.id);
-        text_append(out, "  on ");
-        text_append_cut(out, hosts_words(preview->arena, guard->step.hosts), 60);
-        text_append(out, "\n");
-        append_about(out, 6, guard->step.about);
-        for (size_t at = 0; at < guard->step.when_count; at++)
-            append_about(out, 6, when_words(preview, &guard->step.when[at]));
-        append_about(out, 6, guard_words(preview, guard));
-        append_about(out, 6, limit_words(preview, guard));
-        append_parts(preview, out, &description, &guard->step, 6);
+        if (skip_words(preview, &guard->step) != NULL)
+            append_skipped(preview, out, "", &guard->step);
+        else
+            append_guard(preview, out, guard);
     }
 }
 
@@ -154,7 +211,7 @@ static void append_look(const struct preview *preview, struct text *out, const s
     };
     const char *title = item->label;
     const char *words = look_words(step, item);
-    int at = 7;
+    int at = 7, width = text_width(preview);
 
     text_append_format(out, "%*s", at, "");
     if (item->host != NULL) {
@@ -166,7 +223,7 @@ static void append_look(const struct preview *preview, struct text *out, const s
     }
     if (look_has_words(item)) {
         text_append(out, item->host == NULL ? "" : ": ");
-        text_append_wrapped(out, item->words, at + 2, 11, 80);
+        text_append_wrapped(out, item->words, at + 2, 11, width);
     }
     text_append(out, "\n");
     append_lines(out, 11, item->change == NULL ? "" : item->change);
@@ -186,11 +243,9 @@ static bool append_live(const struct preview *preview, struct text *out, const s
     return is_seen;
 }
 
-static void append_step(const struct preview *preview, struct text *out, const char *number,
-                        const struct step *step)
+static void append_title(const struct preview *preview, struct text *out, const char *number,
+                         const struct step *step)
 {
-    const struct description description = preview_describe(preview, step);
-
     text_append_format(out, "\n%5s  ", number);
     text_append_styled(out, preview->terminal, STYLE_STRONG, step->id);
     if (step->hosts != NULL) {
@@ -199,24 +254,32 @@ static void append_step(const struct preview *preview, struct text *out, const c
     }
     if (step->steps != NULL) {
         text_append(out, "  (group)\n");
-    } else {
-        text_append(out, "  (");
-        text_append_cut(out, step->action_name, 40);
-        if (step->as != NULL) {
-            text_append(out, " as ");
-            text_append_cut(out, known_text(preview, step->as), 40);
-        }
-        text_append(out, ")\n");
+        return;
     }
-    append_about(out, 7, step->about);
-    append_about(out, 7, summary_words(step, &description));
+    text_append(out, "  (");
+    text_append_cut(out, step->action_name, 40);
+    if (step->as != NULL) {
+        text_append(out, " as ");
+        text_append_cut(out, known_text(preview, step->as), 40);
+    }
+    text_append(out, ")\n");
+}
+
+static void append_step(struct preview *preview, struct text *out, const char *number,
+                        const struct step *step)
+{
+    const struct description description = preview_describe(preview, step);
+
+    append_title(preview, out, number, step);
+    append_about(preview, out, 7, step->about);
+    append_about(preview, out, 7, known_text(preview, summary_words(step, &description)));
     for (const struct fact *fact = preview_facts(preview, step); fact != NULL; fact = fact->next) {
         int at = 7 + string_width(fact->label) + 2;
 
         text_append(out, "       ");
         text_append_styled(out, preview->terminal, fact->style, fact->label);
         text_append(out, ": ");
-        text_append_wrapped(out, fact->words, at, 11, 80);
+        text_append_wrapped(out, fact->words, at, 11, text_width(preview));
         text_append(out, "\n");
     }
     // What was found says more than what would be done; the texts are in the offline preview.
@@ -224,7 +287,7 @@ static void append_step(const struct preview *preview, struct text *out, const c
         append_parts(preview, out, &description, step, 7);
 }
 
-void preview_text(const struct preview *preview, struct text *out)
+static void append_phase(struct preview *preview, struct text *out, enum phase phase)
 {
     static const char *const headings[PHASE_COUNT] = {
         [PHASE_PREFLIGHT] = "Preflight: looks only; all are tried, all findings are told",
@@ -232,27 +295,44 @@ void preview_text(const struct preview *preview, struct text *out)
         [PHASE_COMMIT] = "Commit",
         [PHASE_ROLLBACK] = "Rollback",
     };
+    struct preview_cursor cursor = {0};
 
+    append_heading(preview, out, headings[phase]);
+    append_about(preview, out, 2, phase_time_words(preview, phase));
+    if (preview_next(preview, phase, &cursor) == NULL)
+        text_append(out, "  no steps\n");
+    for (; cursor.step != NULL; (void)preview_next(preview, phase, &cursor)) {
+        const struct step *group = cursor.step->group;
+
+        if (group != NULL && skip_words(preview, group) != NULL)
+            continue;
+        if (skip_words(preview, cursor.step) != NULL)
+            append_skipped(preview, out, cursor.number, cursor.step);
+        else
+            append_step(preview, out, cursor.number, cursor.step);
+    }
+}
+
+void preview_text(struct preview *preview, struct text *out)
+{
     text_append_styled(out, preview->terminal, STYLE_STRONG,
                        arena_printf(preview->arena, "Preview of plan \"%s\" on cluster \"%s\"",
                                     preview->plan->name, preview->cluster->name));
     text_append(out, "\n");
-    append_about(out, 0, preview->plan->about);
+    append_about(preview, out, 0, preview->plan->about);
     append_files(preview, out);
     append_values(preview, out);
     append_hazards(preview, out);
+    append_doors(preview, out);
     append_guards(preview, out);
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
-        struct preview_cursor cursor = {0};
-
-        if ((preview->phase_mask >> phase & 1) == 0 || !preview->plan->has_phase[phase])
-            continue;
-        append_heading(preview, out, headings[phase]);
-        if (preview_next(preview, (enum phase)phase, &cursor) == NULL)
-            text_append(out, "  no steps\n");
-        for (; cursor.step != NULL; (void)preview_next(preview, (enum phase)phase, &cursor))
-            append_step(preview, out, cursor.number, cursor.step);
+        if ((preview->phase_mask >> phase & 1) != 0 && preview->plan->has_phase[phase])
+            append_phase(preview, out, (enum phase)phase);
     }
+    if (preview->constants != NULL)
+        append_heading(preview, out, "Names in the texts");
+    for (const struct constant *name = preview->constants; name != NULL; name = name->next)
+        append_row(preview, out, name->name, name->words);
     text_append(out, "\n");
     preview_append_summary(out, preview);
     text_append(out, "\n");

@@ -112,30 +112,14 @@ const char *hosts_words(struct arena *arena, const struct node *hosts)
     return list_words(arena, hosts, ", ");
 }
 
-/* TEXT as it is on HOST, or NULL. */
-static const char *text_on(const struct preview *preview, const char *host, const char *text)
+const char *known_text(const struct preview *preview, const char *text)
 {
     const char *known;
 
-    return expand_text(preview->arena, preview->scope, host, (struct place){0}, text, &known) ==
-                   NULL
-               ? known
-               : NULL;
-}
-
-const char *known_text(const struct preview *preview, const char *text)
-{
-    const struct cluster *cluster = preview->cluster;
-    const char *known = text == NULL ? NULL : text_on(preview, NULL, text);
-
-    if (text == NULL || known != NULL || cluster->host_count == 0)
-        return known;
-    known = text_on(preview, cluster->hosts[0].name, text);
-    for (size_t at = 1; at < cluster->host_count; at++) {
-        if (!equal(text_on(preview, cluster->hosts[at].name, text), known))
-            return text;
-    }
-    return known == NULL ? text : known;
+    if (text == NULL ||
+        expand_text(preview->arena, preview->scope, NULL, (struct place){0}, text, &known) != NULL)
+        return text;
+    return known;
 }
 
 const char *period_words(struct arena *arena, int64_t period_ms)
@@ -153,6 +137,8 @@ const char *period_words(struct arena *arena, int64_t period_ms)
 
 static bool value_is(const char *value, const struct node *is)
 {
+    if (is == NULL)
+        return equal(value, "true");
     if (is->kind != NODE_LIST)
         return equal(is->text, value);
     NODE_EACH(item, is)
@@ -163,18 +149,34 @@ static bool value_is(const char *value, const struct node *is)
     return false;
 }
 
+static const char *skip_own(const struct preview *preview, const struct step *step)
+{
+    for (size_t at = 0; at < step->when_count; at++) {
+        const struct when *when = &step->when[at];
+        const struct value *value =
+            when->kind == WHEN_VARIABLE ? scope_find(preview->scope, NULL, when->subject) : NULL;
+
+        if (value != NULL && !value_is(value->text, when->is))
+            return arena_printf(preview->arena, "%s is %s", when->subject, value->text);
+    }
+    return NULL;
+}
+
+const char *skip_words(const struct preview *preview, const struct step *step)
+{
+    const char *words = skip_own(preview, step);
+
+    return words == NULL && step->group != NULL ? skip_own(preview, step->group) : words;
+}
+
 static const char *when_variable(const struct preview *preview, const struct when *when)
 {
     struct arena *arena = preview->arena;
     const struct value *value = scope_find(preview->scope, NULL, when->subject);
-    const char *words = arena_printf(arena, "only if \"%s\" is %s", when->subject,
-                                     list_words(arena, when->is, " or "));
+    const char *is = when->is == NULL ? "true" : list_words(arena, when->is, " or ");
 
-    if (value == NULL)
-        return words;
-    if (value_is(value->text, when->is))
-        return arena_printf(arena, "%s (it is)", words);
-    return arena_printf(arena, "%s (it is %s: skipped)", words, value->text);
+    return arena_printf(arena, "only if \"%s\" is %s%s", when->subject, is,
+                        value != NULL && value_is(value->text, when->is) ? " (it is)" : "");
 }
 
 const char *when_words(const struct preview *preview, const struct when *when)
@@ -188,7 +190,7 @@ const char *when_words(const struct preview *preview, const struct when *when)
         return when_variable(preview, when);
     case WHEN_VALUE:
         return arena_printf(arena, "only if the saved value \"%s\" is %s", when->subject,
-                            list_words(arena, when->is, " or "));
+                            when->is == NULL ? "true" : list_words(arena, when->is, " or "));
     case WHEN_ROLE_IS_EMPTY:
         return arena_printf(arena, "only if no host is in role \"%s\"", when->subject);
     case WHEN_MAY_HAVE_HAPPENED:
@@ -210,7 +212,11 @@ const char *limit_words(const struct preview *preview, const struct guard *guard
             return arena_printf(preview->arena, "must be %s%s%s", at == 0 ? "" : keys[at],
                                 at == 0 ? "" : " ", known_text(preview, limit));
     }
-    return guard->show_only ? "shown, whatever it is" : "must be true";
+    if (guard->show_only)
+        return guard->unit == NULL
+                   ? "shown, whatever it is"
+                   : arena_printf(preview->arena, "shown in %s, whatever it is", guard->unit);
+    return "must be true";
 }
 
 const char *guard_words(const struct preview *preview, const struct guard *guard)
@@ -223,7 +229,7 @@ const char *guard_words(const struct preview *preview, const struct guard *guard
     else
         text_append(&text, "from the beginning of deploy");
     if (guard->until != NULL)
-        text_append_format(&text, " to the beginning of \"%s\" or of rollback", guard->until);
+        text_append_format(&text, " to the beginning of \"%s\", or of rollback", guard->until);
     else
         text_append(&text, " to the end of deploy");
     if (guard->show_only)
@@ -233,17 +239,28 @@ const char *guard_words(const struct preview *preview, const struct guard *guard
 
 const char *role_words(const struct preview *preview, const struct role *role)
 {
+    static const struct {
+        const char *patroni, *one, *all;
+    } kinds[] = {
+        {"leader", "the member that leads", "the member that leads"},
+        {"replica", "one replica", "all replicas"},
+        {"sync-standby", "one synchronous standby", "all synchronous standbys"},
+        {"member", "one member", "all members"},
+    };
     CLEANUP(text_release) struct text text = {0};
     const struct node *preferred = node_find(preview->cluster->roles, role->name);
+    const char *patroni = role->patroni == NULL ? "member" : role->patroni;
 
-    text_append_format(&text, "%s%s", role->one ? "one host: " : "all that match: ",
-                       role->patroni == NULL ? "member" : role->patroni);
+    for (size_t at = 0; at < ARRAY_COUNT(kinds); at++) {
+        if (equal(kinds[at].patroni, patroni))
+            text_append(&text, role->one ? kinds[at].one : kinds[at].all);
+    }
     if (role->except != NULL)
-        text_append_format(&text, ", except %s", list_words(preview->arena, role->except, ", "));
+        text_append_format(&text, " but %s", list_words(preview->arena, role->except, ", "));
     if (preferred != NULL)
-        text_append_format(&text, "; %s first", list_words(preview->arena, preferred, ", then "));
+        text_append_format(&text, ": %s", list_words(preview->arena, preferred, ", else "));
     if (role->may_be_empty)
-        text_append(&text, "; may be empty");
+        text_append(&text, "; there may be none");
     return text_copy(&text, preview->arena);
 }
 
@@ -257,48 +274,4 @@ const struct preview_item *preview_live_next(const struct preview *preview, cons
             return item;
     }
     return NULL;
-}
-
-static void append_live_summary(struct text *text, const struct preview *preview)
-{
-    size_t counts[LOOK_FAILED + 1] = {0};
-
-    for (const struct preview_item *item = preview->live; item != NULL; item = item->next) {
-        if (item->host != NULL)
-            counts[item->look]++;
-    }
-    text_append_format(text,
-                       "\nlooked: %zu as wanted already, %zu not, %zu cannot be known yet, "
-                       "%zu could not be looked at",
-                       counts[LOOK_ALREADY], counts[LOOK_WOULD_CHANGE], counts[LOOK_UNKNOWN],
-                       counts[LOOK_FAILED]);
-}
-
-void preview_append_summary(struct text *text, const struct preview *preview)
-{
-    CLEANUP(text_release) struct text phases = {0};
-    size_t all = 0, gates = 0, irreversible = 0;
-
-    for (int phase = 0; phase < PHASE_COUNT; phase++) {
-        struct preview_cursor cursor = {0};
-        size_t changing = 0;
-
-        if ((preview->phase_mask >> phase & 1) == 0)
-            continue;
-        while (preview_next(preview, (enum phase)phase, &cursor) != NULL) {
-            changing += cursor.step->action != NULL && !step_only_looks(cursor.step);
-            gates += cursor.step->confirm != NULL;
-            irreversible += cursor.step->irreversible != NULL;
-        }
-        if (changing > 0)
-            text_append_format(&phases, "%s%s %zu", phases.length == 0 ? " (" : ", ",
-                               phase_names[phase], changing);
-        all += changing;
-    }
-    text_append_format(
-        text, "%zu step%s may change something%s%s, %zu gate%s, %zu irreversible step%s", all,
-        all == 1 ? "" : "s", text_string(&phases), phases.length == 0 ? "" : ")", gates,
-        gates == 1 ? "" : "s", irreversible, irreversible == 1 ? "" : "s");
-    if (preview->is_live)
-        append_live_summary(text, preview);
 }

@@ -38,4 +38,10 @@ const char *cluster_file_of(const struct cluster *cluster, const struct node *ch
  * them. */
 void cluster_fill_scope(const struct cluster *cluster, struct scope *scope);
 
+/*
+ * Beside it: those of ssh.*, postgres.* and patroni.* that are the same on all hosts, as values of
+ * no host in particular. For texts that are shown once for all hosts.
+ */
+void cluster_fill_scope_alike(const struct cluster *cluster, struct scope *scope);
+
 #endif

@@ -135,6 +135,30 @@ void cluster_host_read(struct arena *arena, const struct cluster_sources *source
         out->postgres.sslmode = NULL;
 }
 
+static void set_alike(const struct cluster *cluster, struct scope *scope, const char *name)
+{
+    const struct value *first = scope_find(scope, cluster->hosts[0].name, name);
+
+    for (size_t at = 1; first != NULL && at < cluster->host_count; at++) {
+        const struct value *other = scope_find(scope, cluster->hosts[at].name, name);
+
+        if (other == NULL || !equal(other->text, first->text))
+            return;
+    }
+    if (first != NULL)
+        scope_set(scope, NULL, name, *first);
+}
+
+void cluster_fill_scope_alike(const struct cluster *cluster, struct scope *scope)
+{
+    for (size_t at = 0; cluster->host_count > 0 && at < ARRAY_COUNT(fields); at++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof name, "%s.%s", fields[at].section, fields[at].key);
+        set_alike(cluster, scope, name);
+    }
+}
+
 void cluster_host_fill_scope(const struct host_settings *host, struct scope *scope)
 {
     scope_set_text(scope, host->name, "host.name", host->name);

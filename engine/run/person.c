@@ -19,6 +19,7 @@ static void resolve_record(struct run *run, const struct step *step, const char 
 /*
  * Resolves what is not complete of STEP on HOST (NULL: on all its hosts); returns how many hosts.
  * Of a group also what has not begun: a host that is gone will not answer its later steps either.
+ * And what a person did by hand, with the runbook, need not have begun.
  */
 static size_t resolve_step(struct run *run, const struct step *step, const char *host, bool done,
                            bool is_group)
@@ -33,7 +34,7 @@ static size_t resolve_step(struct run *run, const struct step *step, const char 
 
         if (host != NULL && !equal(host, hosts[at]->name))
             continue;
-        if (is_resolvable(status) || (is_group && status == NULL)) {
+        if (is_resolvable(status) || ((is_group || done) && status == NULL)) {
             resolve_record(run, step, hosts[at]->name, done);
             resolved++;
         }

@@ -1,4 +1,5 @@
 #include "cli/preview.h"
+#include "cli/markup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 
 /* A plan of one variable and one step without an action; every text is HOSTILE. */
 static void write_hostile(struct text *out, const char *hostile,
-                          void (*write)(const struct preview *, struct text *))
+                          void (*write)(struct preview *, struct text *))
 {
     CLEANUP(arena_release) struct arena arena = {0};
     struct findings findings = {.arena = &arena};
@@ -43,9 +44,14 @@ static void write_hostile(struct text *out, const char *hostile,
                               .terminal = &plain};
 
     scope_set_text(scope, NULL, "v", hostile);
-    preview_find_savers(&preview);
+    preview_prepare(&preview);
     write(&preview, out);
 }
+
+#define ESCAPED                                                                                    \
+    "&#60;b&#62; &#64;&#8203;team &#35;&#8203;1 \\| \\`x\\` \\*\\*y\\*\\* "                        \
+    "&#35;&#8203;&#35;&#8203; z"
+#define HTML "&#60;b&#62; &#64;&#8203;team &#35;&#8203;1 | `x` **y** &#35;&#8203;&#35;&#8203; z"
 
 static void text_of_a_plan_is_never_markup(void **state)
 {
@@ -56,32 +62,59 @@ static void text_of_a_plan_is_never_markup(void **state)
     assert_string_equal(
         text_string(&out),
         "# Preview of plan `` <b> @team #1 | `x` **y** ## z `` on cluster "
-        "`` <b> @team #1 | `x` **y** ## z ``\n\n"
-        "&#60;b&#62; &#64;team &#35;1 \\| \\`x\\` \\*\\*y\\*\\* &#35;&#35; z\n\n"
-        "**0 steps may change something, 1 gate, 0 irreversible steps**\n\n"
-        "| file | | sha256 |\n"
+        "`` <b> @team #1 | `x` **y** ## z ``\n\n" ESCAPED "\n\n"
+        "**0 steps may change something, 1 gate, 0 irreversible steps.**\n\n"
+        "- **One-way door**: the plan has no rollback: nothing is undone by this program\n"
+        "- **Gate**, before deploy `s` a person is asked: " ESCAPED "\n\n"
+        "| role or host | address | |\n"
         "| --- | --- | --- |\n"
-        "\n"
-        "| host or role | |\n"
-        "| --- | --- |\n"
-        "| `pg1` | `` <b> @team #1 \\| `x` **y** ## z `` |\n"
-        "\n"
+        "| `pg1` | `` <b> @team #1 \\| `x` **y** ## z `` |  |\n\n"
         "| variable | value | |\n"
         "| --- | --- | --- |\n"
-        "| `v` | `` <b> @team #1 \\| `x` **y** ## z `` | "
-        "&#60;b&#62; &#64;team &#35;1 \\| \\`x\\` \\*\\*y\\*\\* &#35;&#35; z |\n"
-        "\n"
+        "| `v` | `` <b> @team #1 \\| `x` **y** ## z `` | " ESCAPED " |\n\n"
+        "Each step below unfolds into the texts that would run, as they are. What stands under "
+        "*unless* is asked first: where it is true the step is done already, and nothing is "
+        "executed. What stands under *until* is repeated until it is true. Of texts for several "
+        "versions of PostgreSQL the server's own is taken. `${name}` and `$name` stand for values: "
+        "what is known now is told under \"Names in the texts\", what a step finds out with the "
+        "step that needs it.\n\n"
         "## Deploy\n\n"
-        "### 1 `s` (sql)\n\n"
-        "&#60;b&#62; &#64;team &#35;1 \\| \\`x\\` \\*\\*y\\*\\* &#35;&#35; z\n\n"
-        "- **gate**: &#60;b&#62; &#64;team &#35;1 \\| \\`x\\` \\*\\*y\\*\\* &#35;&#35; z\n"
-        "- timeout: 1 min (default)\n\n");
+        "<details><summary>1 <code>s</code>: " HTML " <b>(gate)</b></summary>\n\n"
+        "- action: sql\n"
+        "- **gate, a person is asked**: " ESCAPED "\n"
+        "- timeout: 1 min (default)\n\n"
+        "</details>\n\n"
+        "## Files\n\n"
+        "| file | sha256 | |\n"
+        "| --- | --- | --- |\n\n");
+}
+
+static void a_fence_is_longer_than_any_inside(void **state)
+{
+    CLEANUP(text_release) struct text out = {0};
+
+    (void)state;
+    markup_block(&out, "sql", "a\n````\n# b", 100);
+    markup_block(&out, "", "one\ntwo\nthree\n", 9);
+    assert_string_equal(text_string(&out), "`````sql\na\n````\n# b\n`````\n\n"
+                                           "```\none\ntwo\n```\n\n*The first 8 of 14 bytes.*\n\n");
+}
+
+static void a_label_of_the_picture_cannot_end_it(void **state)
+{
+    CLEANUP(text_release) struct text out = {0};
+    static const char *const lines[] = {"a\"]-->b", "```\n<br/>\x1b"};
+
+    (void)state;
+    markup_mermaid(&out, lines, 2);
+    assert_string_equal(text_string(&out),
+                        "\"a#34;#93;--#62;b<br/>#96;#96;#96; #60;br/#62;#92;x1b\"");
 }
 
 static void no_form_holds_what_drives_a_terminal_or_hides_text(void **state)
 {
-    static void (*const forms[])(const struct preview *,
-                                 struct text *) = {preview_text, preview_markdown, preview_json};
+    static void (*const forms[])(struct preview *, struct text *) = {preview_text, preview_markdown,
+                                                                     preview_json, preview_runbook};
 
     (void)state;
     for (size_t at = 0; at < ARRAY_COUNT(forms); at++) {
@@ -129,6 +162,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_of_a_plan_is_never_markup),
+        cmocka_unit_test(a_fence_is_longer_than_any_inside),
+        cmocka_unit_test(a_label_of_the_picture_cannot_end_it),
         cmocka_unit_test(no_form_holds_what_drives_a_terminal_or_hides_text),
         cmocka_unit_test(the_same_plan_gives_the_same_bytes),
         cmocka_unit_test(the_json_form_can_be_read_back),
