@@ -211,6 +211,12 @@ static void exchange_receive(struct exchange *exchange)
 /* The shell is gone in the middle of an exchange. */
 static struct error *exchange_broken(struct exchange *exchange)
 {
+    // Is it the connection that broke, and not only this shell?
+    struct error *error = host_open(exchange->host, exchange->arena, exchange->call->deadline_ms);
+
+    if (error != NULL)
+        return error;
+
     const char *problem = stream_problem(exchange->shell->stream);
     struct frame *words = &exchange->frames[1];
 

@@ -149,6 +149,7 @@ struct error *prepare_claims(struct run *run)
     const struct host_settings **hosts = hosts_alive(run, &count);
     struct error *error = NULL;
 
+    run->may_have_claims = true;
     while (error == NULL && first < count &&
            (first == 0 || run->is_lost[run_host_index(run, hosts[first - 1])]))
         error = claims_take(run, &hosts[first++], 1);

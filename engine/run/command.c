@@ -97,7 +97,7 @@ static struct error *resume_go(struct run *run)
         return deploy_go(run);
     case RUN_DEPLOYING:
         error = run_verify(run);
-        return error != NULL ? stop_record(run, error) : deploy_phase(run);
+        return error != NULL ? stop_record(run, error) : deploy_to_end(run);
     case RUN_COMMITTING:
         error = run_verify(run);
         return error != NULL ? stop_record(run, error) : commit_go(run);

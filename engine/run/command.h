@@ -51,6 +51,10 @@ struct error *run_verify(struct run *run);
 
 struct error *deploy_go(struct run *run);
 struct error *deploy_phase(struct run *run);
+
+/* The steps of deploy, and what --on-failure asks for where one fails. */
+struct error *deploy_to_end(struct run *run);
+
 struct error *rollback_go(struct run *run);
 
 #endif

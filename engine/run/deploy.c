@@ -38,12 +38,13 @@ static void run_record_first(struct run *run)
     run_record(run, "run",
                "\"holdback\":1,\"version\":\"" HOLDBACK_VERSION "\",\"run\":%s,\"cluster\":%s,"
                "\"plan\":%s,\"plan_file\":%s,\"cluster_file\":%s,\"by\":%s,\"from\":%s,"
-               "\"settings\":[%s],\"settings_folder\":%s",
+               "\"settings\":[%s],\"settings_folder\":%s,\"rollback_on_failure\":%s",
                json_text(run->arena, run->id), json_text(run->arena, run->cluster->name),
                json_text(run->arena, run->plan->name), json_text(run->arena, options->plan_file),
                json_text(run->arena, options->cluster_file), json_text(run->arena, run->as_user),
                json_text(run->arena, machine_name(run->arena)), text_string(&settings),
-               json_text(run->arena, options->settings_folder));
+               json_text(run->arena, options->settings_folder),
+               options->rollback_on_failure ? "true" : "false");
 }
 
 /* The run's directory exists before the first connection is made. */
@@ -131,20 +132,16 @@ struct error *deploy_phase(struct run *run)
 /* A lost hold cannot be rolled back to, and what a person stopped is a person's to go on with. */
 static bool may_roll_back_alone(const struct run *run, const struct error *error)
 {
-    if (!run->options->rollback_on_failure || run->ledger.summary.state != RUN_DEPLOYING)
+    if (!run->ledger.rolls_back_on_failure || run->ledger.summary.state != RUN_DEPLOYING)
         return false;
     return error->kind == ERROR_FAILED || error->kind == ERROR_TIMEOUT ||
            error->kind == ERROR_GUARD || error->kind == ERROR_UNREACHABLE;
 }
 
-struct error *deploy_go(struct run *run)
+struct error *deploy_to_end(struct run *run)
 {
-    struct error *error = preflight(run);
+    struct error *error = deploy_phase(run);
 
-    if (error != NULL)
-        return close_refused(run, error);
-    state_record(run, transition_find(RUN_PREFLIGHT, EVENT_PREFLIGHT_PASSED));
-    error = deploy_phase(run);
     if (error == NULL || !may_roll_back_alone(run, error))
         return error;
 
@@ -160,6 +157,16 @@ struct error *deploy_go(struct run *run)
 
     back->kind = ERROR_ROLLED_BACK;
     return back;
+}
+
+struct error *deploy_go(struct run *run)
+{
+    struct error *error = preflight(run);
+
+    if (error != NULL)
+        return close_refused(run, error);
+    state_record(run, transition_find(RUN_PREFLIGHT, EVENT_PREFLIGHT_PASSED));
+    return deploy_to_end(run);
 }
 
 struct error *run_deploy(struct arena *arena, const struct run_options *options,

@@ -29,9 +29,10 @@ struct run {
     struct ledger ledger;
     struct journal *journal; /* NULL in a preview: nothing is written */
 
-    struct host **hosts; /* one connection for each of cluster->hosts */
-    bool *is_lost;       /* for each: could not be reached in this command */
-    int stop_fd;         /* eventfd: readable when whatever runs shall stop now */
+    struct host **hosts;  /* one connection for each of cluster->hosts */
+    bool may_have_claims; /* they were asked for: hosts that were lost since may have them */
+    bool *is_lost;        /* for each: could not be reached in this command */
+    int stop_fd;          /* eventfd: readable when whatever runs shall stop now */
     const struct pinned_role *roles;
     size_t role_count;
 

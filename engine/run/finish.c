@@ -43,16 +43,16 @@ static void markers_remove(struct worker *worker)
 }
 
 /* What is left on a host, and how a person gets rid of it. */
-static void tell_left(struct run *run, const struct host_settings *host, const char *what,
+static void tell_left(struct run *run, const char *host, const char *what,
                       const struct error *error)
 {
     const char *words = arena_printf(
         run->arena, "%s left on \"%s\": %s; when it is back: holdback close %s --why TEXT", what,
-        host->name, error == NULL ? "it did not answer" : error_text(run->arena, error), run->id);
+        host, error == NULL ? "it did not answer" : error_text(run->arena, error), run->id);
 
-    run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, host->name),
+    run_record(run, "left", "\"host\":%s,\"words\":%s", json_text(run->arena, host),
                json_text(run->arena, words));
-    run_event(run, NULL, host->name, "left", words);
+    run_event(run, NULL, host, "left", words);
 }
 
 static bool plan_has_markers(const struct run *run)
@@ -71,11 +71,14 @@ static bool plan_has_markers(const struct run *run)
 static void markers_clean(struct run *run)
 {
     struct patroni_cluster members = {0};
+    bool is_found = false;
 
-    if ((!plan_has_markers(run) && !run->ledger.was_taken_over) ||
-        members_read(run, &members) != NULL)
+    if (!plan_has_markers(run) && !run->ledger.was_taken_over)
         return;
-    for (size_t at = 0; at < run->cluster->host_count; at++) {
+
+    struct error *error = members_read(run, &members);
+
+    for (size_t at = 0; error == NULL && at < run->cluster->host_count; at++) {
         const struct host_settings *host = &run->cluster->hosts[at];
         const struct patroni_member *member = patroni_find_member(&members, host->member);
 
@@ -84,11 +87,14 @@ static void markers_clean(struct run *run)
 
         struct worker *worker = workers_new(run, &host, 1, markers_remove);
 
+        is_found = true;
         workers_run(run, worker, 1);
         if (worker->error != NULL)
-            tell_left(run, worker->target, "our markers are", worker->error);
+            tell_left(run, worker->target->name, "our markers are", worker->error);
         workers_release(worker, 1);
     }
+    if (!is_found)
+        tell_left(run, "the leader", "our markers are", error);
 }
 
 void run_clean(struct run *run)
@@ -100,10 +106,12 @@ void run_clean(struct run *run)
     run_record(run, "cleaning", "%s", "");
     markers_clean(run);
     for (size_t at = 0; at < run->cluster->host_count; at++) {
-        if (!run->is_lost[at])
+        // Refused is closed for good, so a host that was lost with our claim is tried once more.
+        if (!run->is_lost[at] ||
+            (run->ledger.summary.state == RUN_PREFLIGHT && run->may_have_claims))
             hosts[count++] = &run->cluster->hosts[at];
         else if (run->ledger.summary.state != RUN_PREFLIGHT)
-            tell_left(run, &run->cluster->hosts[at], "our claim and folder are", NULL);
+            tell_left(run, run->cluster->hosts[at].name, "our claim and folder are", NULL);
     }
 
     struct worker *workers = workers_new(run, hosts, count, folders_remove);
@@ -111,7 +119,7 @@ void run_clean(struct run *run)
     workers_run(run, workers, count);
     for (size_t at = 0; at < count; at++) {
         if (workers[at].error != NULL)
-            tell_left(run, workers[at].target, "our claim and folder are", workers[at].error);
+            tell_left(run, workers[at].target->name, "our claim and folder are", workers[at].error);
     }
     workers_release(workers, count);
 }

@@ -286,6 +286,14 @@ static bool is_closed(struct arena *arena, const char *folder)
     return closed;
 }
 
+/* A run whose process died before the first record was on disk has touched nothing. */
+static bool has_begun(struct arena *arena, const char *folder)
+{
+    const char *path = arena_printf(arena, "%s/journal.jsonl", folder);
+
+    return access(path, F_OK) == 0 && journal_has_begun(path);
+}
+
 /* Appends the runs in one cluster's folder; those whose journal was never begun are left out. */
 static struct error *cluster_list(struct arena *arena, const char *folder, bool only_open,
                                   struct run_summary **runs, size_t *count)
@@ -308,9 +316,10 @@ static struct error *cluster_list(struct arena *arena, const char *folder, bool 
             (only_open && is_closed(arena, path)))
             continue;
         error = run_load_summary(arena, path, &all[*count]);
-        if (error != NULL)
+        if (error == NULL)
+            (*count)++;
+        else if (has_begun(arena, path))
             return error;
-        (*count)++;
     }
     *runs = all;
     return NULL;
@@ -377,7 +386,7 @@ struct error *run_find_folder(struct arena *arena, const struct run_place *place
             const char *path = arena_printf(arena, "%s/%s", folder, runs[run]);
 
             if ((id == NULL ? strcmp(runs[run], newest_id) > 0 : equal(id, runs[run])) &&
-                access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) == 0) {
+                has_begun(arena, path)) {
                 newest = path;
                 newest_id = runs[run];
             }

@@ -338,6 +338,17 @@ static bool make_durable(int fd, const struct reading *reading)
     return fsync(fd) == 0 && fcntl(fd, F_SETFL, O_APPEND) == 0;
 }
 
+bool journal_has_begun(const char *path)
+{
+    CLEANUP(arena_release) struct arena scratch = {0};
+    struct reading reading = {0};
+    char *bytes;
+    size_t length;
+
+    return file_read(&scratch, path, JOURNAL_LARGEST, &bytes, &length) != NULL ||
+           records_read(&scratch, path, bytes, length, &reading) != NULL || reading.first != NULL;
+}
+
 struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
                            const struct record **first)
 {

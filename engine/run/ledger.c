@@ -98,6 +98,7 @@ static void apply_run(struct ledger *ledger, const struct record *record)
     struct run_summary *summary = &ledger->summary;
 
     ledger->run = record->node;
+    ledger->rolls_back_on_failure = node_bool(record->node, "rollback_on_failure", false);
     summary->id = node_text(record->node, "run");
     summary->cluster = node_text(record->node, "cluster");
     summary->plan_name = node_text(record->node, "plan");

@@ -31,9 +31,10 @@ struct ledger {
     const char *plan_folder; /* of the plan that a person replaced the first by, or NULL */
     const char *command; /* the last one that has not ended: what resume goes on with; or NULL */
     const char *intent, *intent_step; /* hash and step of the last intent; NULL: there is none */
-    int64_t number;      /* of the claim: every command that goes on with the run raises it */
-    bool was_taken_over; /* whoever had the run may be asleep, with connections of its own */
-    bool has_left;       /* something of the run is left on a host that did not answer */
+    int64_t number; /* of the claim: every command that goes on with the run raises it */
+    bool rolls_back_on_failure; /* deploy --on-failure rollback: whoever resumes it, too */
+    bool was_taken_over;        /* whoever had the run may be asleep, with connections of its own */
+    bool has_left;              /* something of the run is left on a host that did not answer */
     const struct record *last;
 };
 

@@ -100,6 +100,8 @@ static struct error *close_go(struct run *run)
     if (error == NULL && run_sync(run) == NULL && prepare_hosts(run) == NULL) {
         roles_into_scope(run);
         (void)prepare_identity(run);
+        // With this command's number; where another run has the cluster, nothing of it is touched.
+        (void)prepare_claims(run);
         run_clean(run);
     }
     if (is_open)
