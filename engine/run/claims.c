@@ -50,18 +50,42 @@ struct users users_of(struct arena *arena, const struct run *run, const char *ho
     return users;
 }
 
-struct claim claim_of(const struct run *run)
+const char *run_folder_real(const struct run *run)
 {
     char *path = realpath(run->folder, NULL);
-    const char *journal = arena_strdup(run->arena, path == NULL ? run->folder : path);
+    const char *folder = arena_strdup(run->arena, path == NULL ? run->folder : path);
 
     free(path);
+    return folder;
+}
+
+/*
+ * A run that has not begun may have no claim that would keep its first holder from beginning it
+ * when somebody else has finished it.
+ */
+struct error *check_home(const struct run *run)
+{
+    const char *from = node_text(run->ledger.run, "from");
+    const char *folder = node_text(run->ledger.run, "folder");
+
+    if (equal(from, machine_name(run->arena)) && equal(folder, run_folder_real(run)))
+        return NULL;
+    return error_hint(run->arena,
+                      error_new(run->arena, ERROR_INPUT,
+                                "cannot resume run \"%s\" from here: it has not begun, and "
+                                "belongs to %s (journal \"%s\")",
+                                run->id, from, folder),
+                      "Nothing was changed. Close it there, or deploy again.");
+}
+
+struct claim claim_of(const struct run *run)
+{
     return (struct claim){
         .cluster = run->cluster->name,
         .run = run->id,
         .who = run->as_user,
         .from = machine_name(run->arena),
-        .journal = journal,
+        .journal = run_folder_real(run),
         .since = run->ledger.summary.began,
         .number = run->ledger.number,
         .takes_over = run->journal == NULL, /* whose it is to become is asked for first */

@@ -174,7 +174,9 @@ static struct error *resume_command(struct run *run)
         return commit_command(run);
     if (state == RUN_DEPLOYED)
         return say_done(run, "nothing to resume: commit or roll back");
-    error = run_reconnect(run, "resume");
+    error = state == RUN_PREFLIGHT ? check_home(run) : NULL;
+    if (error == NULL)
+        error = run_reconnect(run, "resume");
     return error != NULL ? error : resume_go(run);
 }
 

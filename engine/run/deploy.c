@@ -38,13 +38,14 @@ static void run_record_first(struct run *run)
     run_record(run, "run",
                "\"holdback\":1,\"version\":\"" HOLDBACK_VERSION "\",\"run\":%s,\"cluster\":%s,"
                "\"plan\":%s,\"plan_file\":%s,\"cluster_file\":%s,\"by\":%s,\"from\":%s,"
-               "\"settings\":[%s],\"settings_folder\":%s,\"rollback_on_failure\":%s",
+               "\"settings\":[%s],\"settings_folder\":%s,\"rollback_on_failure\":%s,\"folder\":%s",
                json_text(run->arena, run->id), json_text(run->arena, run->cluster->name),
                json_text(run->arena, run->plan->name), json_text(run->arena, options->plan_file),
                json_text(run->arena, options->cluster_file), json_text(run->arena, run->as_user),
                json_text(run->arena, machine_name(run->arena)), text_string(&settings),
                json_text(run->arena, options->settings_folder),
-               options->rollback_on_failure ? "true" : "false");
+               options->rollback_on_failure ? "true" : "false",
+               json_text(run->arena, run_folder_real(run)));
 }
 
 /* The run's directory exists before the first connection is made. */

@@ -128,6 +128,12 @@ void users_add(struct users *users, const char *name);
 /* The run's claim on the hosts. */
 struct claim claim_of(const struct run *run);
 
+/* The run's folder without symbolic links: with the machine's name it says whose the run is. */
+const char *run_folder_real(const struct run *run);
+
+/* An error where a run that has not begun was made on another machine or in another journal. */
+struct error *check_home(const struct run *run);
+
 /* Takes it for every user of every host, or ERROR_LOCKED. A journal that lacks an intent for which
  * a host was changed is refused. */
 struct error *prepare_claims(struct run *run);

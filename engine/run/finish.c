@@ -118,7 +118,9 @@ void run_clean(struct run *run)
 
     workers_run(run, workers, count);
     for (size_t at = 0; at < count; at++) {
-        if (workers[at].error != NULL)
+        // What another has now is not left by us.
+        if (workers[at].error != NULL &&
+            (run->ledger.summary.state != RUN_PREFLIGHT || workers[at].error->kind != ERROR_LOCKED))
             tell_left(run, workers[at].target->name, "our claim and folder are", workers[at].error);
     }
     workers_release(workers, count);

@@ -182,11 +182,28 @@ happened() { # STEP@HOST
     grep -qx "${1%@*} ${1#*@}" "$work/folder/effects" 2>/dev/null && echo "done" || echo not-done
 }
 
+# A copy that was made after step "file" knows nothing of what was done since.
+an_old_copy_is_refused() {
+    local line
+    fresh
+    "$HOLDBACK" deploy "$work/plan.yml" -c "$work/cluster.yml" --set "folder=$work/folder" --journal "$work/journal" </dev/null >/dev/null 2>&1
+    cp -r "$work/journal" "$work/copy"
+    line=$(grep -n '"type":"intent","step":"rows"' "$work"/copy/claims/*/journal.jsonl | cut -d: -f1)
+    sed -i "$line,\$d" "$work"/copy/claims/*/journal.jsonl
+    "$HOLDBACK" resume --take-over --confirm take-over --yes --journal "$work/copy" </dev/null >/dev/null 2>"$work/second.err"
+    if [ $? -ne 1 ] || ! grep -q 'is older than what was done' "$work/second.err" || [ "$(effects)" != "$wanted" ]; then
+        wrong "an old copy of the journal is accepted: $(cat "$work/second.err")"
+    fi
+    "$HOLDBACK" commit --journal "$work/journal" </dev/null >/dev/null 2>"$work/second.err" || wrong "the newest journal is refused: $(cat "$work/second.err")"
+    passed=$((passed + 1))
+}
+
 prepare
 fresh
 "$HOLDBACK" deploy "$work/plan.yml" -c "$work/cluster.yml" --set "folder=$work/folder" --journal "$work/journal" </dev/null >/dev/null 2>"$work/first.err" ||
     fail "the undisturbed run: $(cat "$work/first.err")"
 wanted=$(effects)
+an_old_copy_is_refused
 began=$SECONDS
 for delay in $delays; do
     for ((at = 1; at < 60; at++)); do

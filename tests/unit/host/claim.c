@@ -2,6 +2,7 @@
 #include "host/claim.h"
 #include "host/file.h"
 #include "host/job.h"
+#include "host/relay.h"
 
 #include "server.h"
 
@@ -370,6 +371,51 @@ static void tidying_up_needs_no_claim_but_none_of_our_run_with_another_number(vo
     assert_non_null(try_script("echo ran so; exit 3"));
 }
 
+/* A listener on loopback; *PORT is its port. */
+static int listener_open(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static void
+a_connection_ends_before_whoever_takes_over_is_told_that_they_have_the_claim(void **state)
+{
+    struct claim later = claim_of("run-1", 2);
+    int port, fd, listener = listener_open(&port);
+    struct host *other = host_new(&server->settings, -1);
+    char byte;
+
+    (void)state;
+    name_ourselves("ff");
+    assert_error(&arena, relay_open(host, &arena, user, "127.0.0.1", port, true, within(10), &fd),
+                 ERROR_LOCKED,
+                 "our claim on host \"pg1\" (127.0.0.1) is gone: nothing more was changed there",
+                 NULL);
+    assert_no_error(&arena, take("run-1", 1));
+    assert_no_error(&arena,
+                    relay_open(host, &arena, user, "127.0.0.1", port, true, within(10), &fd));
+
+    int served = accept(listener, NULL, NULL);
+
+    assert_int_equal(send(served, "x", 1, 0), 1);
+    // The connection's own program is asleep from here on: nobody serves its end.
+    assert_no_error(&arena, claim_take(other, &arena, &later, user, within(10), NULL));
+    assert_int_equal(recv(served, &byte, 1, MSG_DONTWAIT), 0);
+    close(served);
+    close(listener);
+    close(fd);
+    assert_no_error(&arena, claim_release(other, &arena, &later, user, within(10)));
+    host_free(other);
+}
+
 #define TEST(function) cmocka_unit_test_teardown(function, each_end)
 
 int main(void)
@@ -388,6 +434,7 @@ int main(void)
         TEST(a_change_leaves_its_intent_and_taking_the_claim_again_keeps_it),
         TEST(a_script_that_changes_runs_only_under_its_own_number),
         TEST(a_script_that_leaves_a_daemon_does_not_keep_the_claim_locked),
+        TEST(a_connection_ends_before_whoever_takes_over_is_told_that_they_have_the_claim),
         TEST(tidying_up_needs_no_claim_but_none_of_our_run_with_another_number),
     };
 
