@@ -185,6 +185,29 @@ static struct error *in_doubt(struct work *work, const char *why)
                                        "what became of the job is not known: %s", why));
 }
 
+/* The job itself does not know: the step's own words about its effect decide, if it has any. */
+static enum settle settle_by_effect(struct work *work, const char *why, struct error **error)
+{
+    struct error *cause = NULL;
+    bool is_there;
+
+    if (can_look(work->step->params)) {
+        cause = effect_is_there(work, &is_there);
+        if (cause == NULL && !is_there)
+            *error =
+                error_new(work->arena, ERROR_FAILED, "the job did not come to its end: %s", why);
+        if (cause == NULL)
+            return is_there ? SETTLE_DONE : SETTLE_BROKEN;
+        if (cause->kind == ERROR_UNREACHABLE || cause->kind == ERROR_STOPPED) {
+            *error = cause;
+            return SETTLE_UNREACHABLE;
+        }
+    }
+    *error = in_doubt(work, why);
+    (*error)->cause = cause;
+    return SETTLE_IN_DOUBT;
+}
+
 /* --- doing --- */
 
 struct watched {
@@ -213,10 +236,9 @@ static void on_output(void *context, const char *bytes, size_t length)
 
 static enum apply finished(struct work *work, const struct job_result *result, struct error **error)
 {
-    if (result->state == JOB_IN_DOUBT) {
-        *error = in_doubt(work, result->why);
-        return APPLY_MAYBE;
-    }
+    // Its status was lost under our eyes: as after a crash, its effect decides.
+    if (result->state == JOB_IN_DOUBT)
+        return settle_by_effect(work, result->why, error) == SETTLE_DONE ? APPLY_DONE : APPLY_MAYBE;
     *error = remote_shell_finish(work, result);
     if (*error != NULL)
         return APPLY_MAYBE;
@@ -231,13 +253,17 @@ static enum apply not_finished(struct work *work, enum job_state state, struct e
                                struct error **error)
 {
     CLEANUP(job_result_release) struct job_result result = {.state = state};
+    const bool is_cut = failed->kind == ERROR_TIMEOUT || failed->kind == ERROR_STOPPED;
 
     *error = failed;
-    if (failed->kind == ERROR_UNREACHABLE)
+    // What was not sent now may have been started by the process before us.
+    if (failed->kind == ERROR_UNREACHABLE || (is_cut && state == JOB_NOT_STARTED))
         return APPLY_RUNNING;
-    if (failed->kind != ERROR_TIMEOUT && failed->kind != ERROR_STOPPED &&
-        job_look(work->host, work->arena, work->run, work->operation, work->as, work->deadline_ms,
-                 &result) != NULL)
+    // Whoever has the claim now may have started a job of the same id.
+    if (failed->kind == ERROR_LOCKED)
+        return APPLY_NOTHING;
+    if (!is_cut && job_look(work->host, work->arena, work->run, work->operation, work->as,
+                            work->deadline_ms, &result) != NULL)
         result.state = JOB_IN_DOUBT;
     if (result.state == JOB_NOT_STARTED)
         return APPLY_NOTHING;
@@ -257,6 +283,20 @@ static enum apply run_job(struct work *work, const struct job_request *request,
                           : not_finished(work, result.state, failed, error);
 }
 
+/* A job that was started before has its input, and needs none to be attached to. */
+static enum apply without_input(struct work *work, const struct job_request *request,
+                                struct error *failed, struct error **error)
+{
+    CLEANUP(job_result_release) struct job_result result = {0};
+    struct error *unknown = job_look(work->host, work->arena, work->run, work->operation, work->as,
+                                     work->deadline_ms, &result);
+
+    if (unknown == NULL && result.state != JOB_NOT_STARTED)
+        return run_job(work, request, error);
+    *error = failed;
+    return unknown == NULL ? APPLY_NOTHING : APPLY_RUNNING;
+}
+
 static enum apply apply(struct work *work, struct error **error)
 {
     CLEANUP(secret_release) struct secret secret = {0};
@@ -265,48 +305,33 @@ static enum apply apply(struct work *work, struct error **error)
         .id = work->operation,
         .user = work->as,
         .interpreter = node_text(work->step->params, "shell"),
-        .claim = work->claim,
         .deadline_ms = work->deadline_ms,
     };
 
     *error = script_find(work, &request.script);
     if (*error == NULL)
         *error = environment_find(work, request.script, &request);
-    if (*error == NULL)
-        *error = input_find(work, &secret, &request);
-    return *error != NULL ? APPLY_NOTHING : run_job(work, &request, error);
+    if (*error != NULL)
+        return APPLY_NOTHING;
+
+    struct error *failed = input_find(work, &secret, &request);
+
+    return failed != NULL ? without_input(work, &request, failed, error)
+                          : run_job(work, &request, error);
 }
 
 /* --- after a crash --- */
 
-/* The job itself does not know: the step's own words about its effect decide, if it has any. */
-static enum settle settle_by_effect(struct work *work, const char *why, struct error **error)
-{
-    struct error *cause = NULL;
-    bool is_there;
-
-    if (can_look(work->step->params)) {
-        cause = effect_is_there(work, &is_there);
-        if (cause == NULL)
-            return is_there ? SETTLE_DONE : SETTLE_NOT_DONE;
-        if (cause->kind == ERROR_UNREACHABLE) {
-            *error = cause;
-            return SETTLE_UNREACHABLE;
-        }
-    }
-    *error = in_doubt(work, why);
-    (*error)->cause = cause;
-    return SETTLE_IN_DOUBT;
-}
-
 static enum settle settle(struct work *work, struct error **error)
 {
     CLEANUP(job_result_release) struct job_result result = {0};
+    bool is_there = true;
 
     *error = job_look(work->host, work->arena, work->run, work->operation, work->as,
                       work->deadline_ms, &result);
+    // Who was stopped, or got no answer, may ask again.
     if (*error != NULL)
-        return (*error)->kind == ERROR_UNREACHABLE ? SETTLE_UNREACHABLE : SETTLE_IN_DOUBT;
+        return (*error)->kind == ERROR_FAILED ? SETTLE_IN_DOUBT : SETTLE_UNREACHABLE;
     switch (result.state) {
     case JOB_NOT_STARTED:
         return SETTLE_NOT_DONE;
@@ -317,6 +342,9 @@ static enum settle settle(struct work *work, struct error **error)
     case JOB_DONE:
         break;
     }
+    // Its effect may still be to come: apply waits for it, as it would have without the crash.
+    if (can_look(work->step->params) && (effect_is_there(work, &is_there) != NULL || !is_there))
+        return SETTLE_RUNNING;
     *error = remote_shell_finish(work, &result);
     return *error == NULL ? SETTLE_DONE : SETTLE_FAILED;
 }

@@ -33,7 +33,8 @@ enum apply {
 
 enum settle {
     SETTLE_DONE,
-    SETTLE_NOT_DONE,
+    SETTLE_NOT_DONE, /* as if it had not begun */
+    SETTLE_BROKEN,   /* not done, and it may have left something: to be done again; *error: why */
     SETTLE_RUNNING,  /* apply will attach to it */
     SETTLE_IN_DOUBT, /* *error says what is not known, and what a person can look at */
     SETTLE_FAILED,   /* it ran and failed: *error */

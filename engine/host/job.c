@@ -10,9 +10,11 @@
 
 enum {
     SCRIPT_LARGEST = 1024 * 1024,
-    IDLE_MS = 300,   /* how often new output is asked for while a job runs */
-    AGAIN_MS = 20,   /* another starter is at it */
-    LOOK_MS = 10000, /* for one question about the output */
+    IDLE_MS = 300,             /* how often new output is asked for while a job runs */
+    AGAIN_MS = 20,             /* another starter is at it */
+    LOOK_MS = 10000,           /* for one question about the output */
+    NEWS_LARGEST = 256 * 1024, /* of each stream at a time, while it runs */
+    OUTPUT_LARGEST = 16 * 1024 * 1024 + 1,
 };
 
 void job_result_release(struct job_result *result)
@@ -48,9 +50,23 @@ struct error *job_names_check(struct arena *arena, const char *run, const char *
     return NULL;
 }
 
-/* Puts output into TO; what is above the limit is dropped and marked. */
+/*
+ * Puts output behind what TO has; what is above the limit is dropped and marked. Where there is
+ * nothing yet it is moved: two streams of the largest size, each held twice, would be too much.
+ */
 static void output_take(struct text *to, struct text *from)
 {
+    if (to->length == 0) {
+        text_release(to);
+        *to = *from;
+        *from = (struct text){0};
+        to->limit = TEXT_LIMIT;
+        if (to->length > TEXT_LIMIT) {
+            to->bytes[to->length = TEXT_LIMIT] = '\0';
+            to->truncated = true;
+        }
+        return;
+    }
     text_append_bytes(to, text_string(from), from->length);
     to->truncated |= from->truncated;
 }
@@ -73,20 +89,24 @@ static struct error *result_take(struct arena *arena, const char *word, const ch
     return NULL;
 }
 
-/* Output from the offsets that RESULT already has, appended to it. */
+/* Output from the offsets OUT and ERR on, appended to what RESULT has. */
 static struct error *look_on(struct host *host, struct arena *arena, const char *run,
                              const char *id, const char *user, bool is_spare, int64_t deadline_ms,
-                             struct job_result *result)
+                             size_t out, size_t err, struct job_result *result)
 {
-    const char *arguments[] = {run, id, arena_printf(arena, "%zu", result->out.length),
-                               arena_printf(arena, "%zu", result->err.length), NULL};
+    const char *arguments[] = {run,
+                               id,
+                               arena_printf(arena, "%zu", out),
+                               arena_printf(arena, "%zu", err),
+                               arena_printf(arena, "%d", is_spare ? NEWS_LARGEST : OUTPUT_LARGEST),
+                               NULL};
     struct wrapper_call call = {
         .what = "could not look at the job",
         .arguments = arguments,
         .texts = (const char *const[]){wrapper_job,
                                        "d=$HOME/.holdback/$1/$2\n"
                                        "[ ! -h \"$d\" ] || fail 'its folder is a symbolic link'\n"
-                                       "job_report \"$3\" \"$4\"",
+                                       "job_report \"$3\" \"$4\" \"$5\"",
                                        NULL},
         .shell = {.user = user,
                   .is_spare = is_spare,
@@ -111,7 +131,7 @@ struct error *job_look(struct host *host, struct arena *arena, const char *run, 
                        const char *user, int64_t deadline_ms, struct job_result *out)
 {
     struct job_result result = {0};
-    struct error *error = look_on(host, arena, run, id, user, false, deadline_ms, &result);
+    struct error *error = look_on(host, arena, run, id, user, false, deadline_ms, 0, 0, &result);
 
     if (error != NULL) {
         job_result_release(&result);
@@ -135,21 +155,36 @@ static void output_show(struct follow *follow)
     show_one(follow, &follow->result.err, &follow->shown_err);
 }
 
-/* Called while the starting exchange is silent: what has the job written meanwhile? */
+static void show_news(struct follow *follow, const struct text *news, size_t *shown)
+{
+    if (news->length > 0 && follow->on_output != NULL)
+        follow->on_output(follow->context, news->bytes, news->length);
+    *shown += news->length;
+}
+
+/*
+ * Called while the starting exchange is silent: what has the job written meanwhile? It is shown and
+ * not kept: all of it comes once more with the end.
+ */
 static struct error *follow_idle(void *context)
 {
     struct follow *follow = context;
     const struct job_request *request = follow->request;
+    struct job_result news = {0};
     int64_t until_ms = clock_ms() + LOOK_MS;
     struct error *error =
         look_on(follow->host, follow->arena, request->run, request->id, request->user, true,
-                until_ms < request->deadline_ms ? until_ms : request->deadline_ms, &follow->result);
+                until_ms < request->deadline_ms ? until_ms : request->deadline_ms,
+                follow->shown_out, follow->shown_err, &news);
 
-    if (error != NULL && (error->kind == ERROR_STOPPED || error->kind == ERROR_UNREACHABLE))
-        return error;
     // Output that could not be read now is read at the end.
-    output_show(follow);
-    return NULL;
+    if (error == NULL || (error->kind != ERROR_STOPPED && error->kind != ERROR_UNREACHABLE)) {
+        show_news(follow, &news.out, &follow->shown_out);
+        show_news(follow, &news.err, &follow->shown_err);
+        error = NULL;
+    }
+    job_result_release(&news);
+    return error;
 }
 
 /* The part of the body that stages and starts. Everything in it is data, behind printf. */
@@ -196,7 +231,7 @@ static struct error *stage_write(struct arena *arena, const struct job_request *
     text_append_format(text, "job_launch %s %s%s || exit\n", nonce,
                        equal(request->interpreter, "bash") ? "bash" : "sh",
                        request->input == NULL ? " </dev/null" : "");
-    text_append(text, "fi\njob_report 0 0");
+    text_append(text, "fi\njob_report 0 0 16777217");
     return NULL;
 }
 
@@ -278,7 +313,8 @@ static struct error *follow_run(struct follow *follow, bool *was_sent)
         error = pause_for(follow, pause_ms);
         if (error == NULL)
             error = look_on(follow->host, follow->arena, request->run, request->id, request->user,
-                            false, request->deadline_ms, &follow->result);
+                            false, request->deadline_ms, follow->result.out.length,
+                            follow->result.err.length, &follow->result);
         output_show(follow);
     }
     return error;

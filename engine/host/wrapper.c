@@ -12,8 +12,8 @@ const char wrapper_common[] =
     "nl='\n'\n"
     "fail() { printf 'error %s\\n' \"$1\"; exit 1; }\n"
     "make_folder() {\n"
-    "  if [ ! -d \"$1\" ] && mkdir -m \"$2\" -- \"$1\"; then made=yes; fi\n"
-    "  [ -d \"$1\" ] || fail \"could not make the folder \\\"$1\\\"\"\n"
+    "  [ -d \"$1\" ] || { hb_why=$(mkdir -m \"$2\" -- \"$1\" 2>&1) && made=yes; }\n"
+    "  [ -d \"$1\" ] || { echo \"$hb_why\" >&2; fail \"could not make the folder \\\"$1\\\"\"; }\n"
     "  [ ! -h \"$1\" ] || fail \"the folder \\\"$1\\\" is a symbolic link\"\n"
     "  [ -O \"$1\" ] || fail \"the folder \\\"$1\\\" belongs to another user\"\n"
     "}\n"
@@ -48,13 +48,18 @@ const char wrapper_common[] =
 /*
  * runner FOLDER NONCE INTERPRETER CLAIM: the one process that may start the job. It alone holds
  * the lock (descriptor 9); the job must not inherit it, because the job may leave a daemon. Nothing
- * is executed before "started" is on disk. Exit 75: another runner was first.
+ * is executed before "started" is on disk, and before all that it needs has its place there: on a
+ * disk that is full later the status still replaces what is written in rc.new. Exit 75: another
+ * runner was first.
  */
 const char wrapper_runner[] =
+    "true >>\"$1/lock\" || fail 'could not make its files'\n"
     "exec 9>>\"$1/lock\"\n"
     "flock -n 9 && [ ! -e \"$1/started\" ] || exit 75\n"
     "claim=$4\n"
     "claimed\n"
+    "true >>\"$1/out\" && true >>\"$1/err\" && echo 'unknown' >\"$1/rc.new\" ||\n"
+    "  fail 'could not make its files'\n"
     "read -r boot </proc/sys/kernel/random/boot_id\n"
     "printf '%s %s\\n' \"$boot\" \"$$\" >\"$1/started\" &&\n"
     "  sync \"$1/started\" \"$1\" \"$1/..\" || {\n"
@@ -68,12 +73,16 @@ const char wrapper_runner[] =
     "  [ \"$3\" != bash ] || exec bash --norc -euo pipefail \"$1/script.$2\"\n"
     "  exec /bin/sh -eu \"$1/script.$2\"\n"
     ") >>\"$1/out\" 2>>\"$1/err\"\n"
-    "echo \"exit $?\" >\"$1/rc\" && sync \"$1/rc\" \"$1/out\" \"$1/err\" \"$1\" 9>&-\n";
+    "echo \"exit $?\" 1<>\"$1/rc.new\"\n"
+    "find \"$1/out\" \"$1/err\" -size +32768 -exec truncate -c -s 16777217 {} + 9>&-\n"
+    "sync \"$1/rc.new\" 9>&- && mv \"$1/rc.new\" \"$1/rc\" 9>&- &&\n"
+    "  sync \"$1/out\" \"$1/err\" \"$1\" 9>&-\n";
 
 /*
- * job_guard keeps a job that floods its output from filling the disk. job_state says what is known:
- * none, running, "done STATUS" or "doubt WHY". A runner that died may leave the script running: the
- * session has the runner's pid as its number, and that pid is not given to anybody else meanwhile.
+ * What setsid says of a runner that was killed is nobody's output. job_guard keeps a job that
+ * floods its output from filling the disk. job_state says what is known: none, running, "done
+ * STATUS" or "doubt WHY". A runner that died may leave the script running: the session has the
+ * runner's pid as its number, and that pid is not given to anybody else meanwhile.
  */
 const char wrapper_job[] =
     "job_prepare() {\n"
@@ -84,18 +93,19 @@ const char wrapper_job[] =
     "job_guard() {\n"
     "  trap 'kill \"$w\"; exit' TERM\n"
     "  while [ -d \"$d\" ] && [ ! -e \"$d/rc\" ]; do\n"
-    "    sleep 5 &\n"
+    "    sleep 1 &\n"
     "    w=$!\n"
     "    wait \"$w\"\n"
-    "    find \"$d/out\" \"$d/err\" -size +32768 -exec truncate -s 16777217 {} +\n"
+    "    find \"$d/out\" \"$d/err\" -size +32768 -exec truncate -c -s 16777217 {} +\n"
     "  done\n"
     "}\n"
     "job_launch() {\n"
     "  job_guard </dev/null >/dev/null 2>&1 &\n"
     "  g=$!\n"
-    "  setsid -f -w /bin/sh -c \"$runner\" holdback-job \"$d\" \"$@\" \"$claim\"\n"
+    "  setsid -f -w /bin/sh -c \"exec 2>&4 4>&-\n$runner\" holdback-job \"$d\" \"$@\" "
+    "\"$claim\" 4>&2 2>/dev/null\n"
     "  s=$?\n"
-    "  kill \"$g\"\n"
+    "  kill \"$g\" 2>/dev/null\n"
     "  if [ \"$s\" = 75 ]; then\n"
     "    rm -f \"$d/script.$1\" \"$d/environment.$1\"\n"
     "    [ -e \"$d/started\" ] || echo again\n"
@@ -129,15 +139,17 @@ const char wrapper_job[] =
     "  exec 9<&-\n"
     "}\n"
     "job_part() {\n"
-    "  [ -s \"$1\" ] || return 0\n"
-    "  if [ \"$2\" = 0 ]; then head -c 16777217 \"$1\"\n"
-    "  else tail -c \"+$(($2 + 1))\" \"$1\" | head -c 16777217; fi\n"
+    "  [ -s \"$1\" ] && [ \"$2\" -lt 16777217 ] || return 0\n"
+    "  m=$((16777217 - $2))\n"
+    "  [ \"$m\" -lt \"$3\" ] || m=$3\n"
+    "  if [ \"$2\" = 0 ]; then head -c \"$m\" \"$1\"\n"
+    "  else tail -c \"+$(($2 + 1))\" \"$1\" | head -c \"$m\"; fi\n"
     "}\n"
     "job_report() {\n"
     "  job_state\n"
     "  printf '%s\\n' \"$state\"\n"
-    "  job_part \"$d/out\" \"$1\"\n"
-    "  job_part \"$d/err\" \"$2\" >&2\n"
+    "  job_part \"$d/out\" \"$1\" \"$3\"\n"
+    "  job_part \"$d/err\" \"$2\" \"$3\" >&2\n"
     "}\n";
 
 static void body_make(struct text *body, const struct host *host, const struct wrapper_call *call)

@@ -5,8 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +15,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum {
-    NAME_MS = 50,
-};
 
 struct run_place run_place_resolve(struct arena *arena, const struct run_place *asked,
                                    const char *cluster_journal)
@@ -146,6 +142,29 @@ static const char *lock_words(struct arena *arena, int fd)
     return arena_copy(arena, words, (size_t)got);
 }
 
+/* Whether the process that WORDS name lives, as far as can be told from here. */
+static bool is_alive(struct arena *arena, const char *words)
+{
+    const char *here = arena_printf(arena, " on %s, pid ", machine_name(arena));
+    const char *found = strstr(words, " on "), *pid = strstr(words, here);
+
+    return found != NULL &&
+           (pid == NULL || kill((pid_t)strtol(pid + strlen(here), NULL, 10), 0) == 0 ||
+            errno != ESRCH);
+}
+
+/* Who has just taken the lock has yet to write its name there, over that of a dead one. */
+static const char *lock_holder_words(struct arena *arena, int fd)
+{
+    const char *words = lock_words(arena, fd);
+
+    for (int tries = 0; tries < 20 && !is_alive(arena, words); tries++) {
+        (void)usleep(10000);
+        words = lock_words(arena, fd);
+    }
+    return words;
+}
+
 struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
 {
     const char *path = lock_path(arena, folder);
@@ -157,11 +176,9 @@ struct error *run_lock(struct arena *arena, const char *folder, int *lock_fd)
         return error_new(arena, ERROR_FAILED, "could not open \"%s\": %s", path,
                          errno_text(arena, errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        // Whoever has just got it may not have written its name yet.
-        (void)poll(NULL, 0, NAME_MS);
         error = error_hint(arena,
                            error_new(arena, ERROR_LOCKED, "run \"%s\" is in the hands of %s",
-                                     strrchr(folder, '/') + 1, lock_words(arena, fd)),
+                                     strrchr(folder, '/') + 1, lock_holder_words(arena, fd)),
                            "Wait for it, or interrupt it: it stops where it can be resumed. If it "
                            "hangs: holdback resume %s --take-over",
                            strrchr(folder, '/') + 1);

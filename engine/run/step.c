@@ -120,6 +120,7 @@ static struct error *batch_error(struct batch *batch, const struct worker *worke
                                                               : "failed";
     struct error *error = error_because(run->arena, error_copy(run->arena, worker->error),
                                         "step \"%s\" %s on %s", batch->step->id, what, where);
+    const bool is_late = error->kind == ERROR_TIMEOUT;
 
     if (error->kind == ERROR_TIMEOUT || error->kind == ERROR_INPUT)
         error->kind = ERROR_FAILED;
@@ -130,10 +131,12 @@ static struct error *batch_error(struct batch *batch, const struct worker *worke
                    resolve_target(batch, worker->target->name));
     } else if (state == STEP_NOTHING && step_has_effect(batch->step) &&
                error->kind == ERROR_FAILED && error_find_hint(error) == NULL) {
-        error_hint(run->arena, error,
-                   "Nothing of this step is left. With a corrected file or plan it goes on by: "
-                   "holdback resume %s --plan FILE",
-                   run->id);
+        error_hint(run->arena, error, "Nothing of this step is left.%s",
+                   is_late ? ""
+                           : arena_printf(run->arena,
+                                          " With a corrected file or plan it goes on by: "
+                                          "holdback resume %s --plan FILE",
+                                          run->id));
     }
     return error;
 }
@@ -226,6 +229,7 @@ static enum step_state settled_state(const struct task *task)
     case SETTLE_NOT_DONE:
         return STEP_NOTHING;
     case SETTLE_FAILED:
+    case SETTLE_BROKEN:
         return STEP_FAILED;
     case SETTLE_IN_DOUBT:
         // Repeating is harmless, as the plan says: as if it had not happened, but it may have.

@@ -9,7 +9,7 @@
 
 enum {
     FIRST_LOOK_MS = 15000, /* for a guard's first look: its connection has to be made */
-    VERDICT_MS = 1500,     /* for the guards that tell whether the mark can still be reached */
+    VERDICT_MS = 900,      /* for the guards that tell whether the mark can still be reached */
 };
 
 /* A guard on one of its hosts. */
@@ -45,7 +45,10 @@ struct guards {
     pthread_cond_t changed;
 };
 
-/* The first failure stops what runs. Called locked. */
+/*
+ * The first failure stops what runs, and while that ends, those are asked that tell whether the
+ * mark can still be reached. Called locked.
+ */
 static void slot_fails(struct guards *guards, const struct slot *slot)
 {
     struct error *error = NULL;
@@ -55,6 +58,8 @@ static void slot_fails(struct guards *guards, const struct slot *slot)
     if (guards->failure == NULL) {
         guards->failure = error;
         guards->failed_ms = clock_ms();
+        for (size_t at = 0; at < guards->slot_count; at++)
+            guards->slots[at].due_ms = 0;
         (void)eventfd_write(guards->run->stop_fd, 1);
     }
     if (guards->loss == NULL && slot->guard->until != NULL)
@@ -248,15 +253,9 @@ static bool is_undecided(const struct guards *guards)
 const struct error *guards_verdict(struct guards *guards)
 {
     (void)pthread_mutex_lock(&guards->lock);
-    if (guards->failure != NULL) {
-        int64_t deadline_ms = clock_ms() + VERDICT_MS;
-
-        for (size_t at = 0; at < guards->slot_count; at++)
-            guards->slots[at].due_ms = 0;
-        (void)pthread_cond_broadcast(&guards->changed);
-        while (guards->loss == NULL && is_undecided(guards) && clock_ms() < deadline_ms)
-            wait_locked(guards, 50);
-    }
+    while (guards->failure != NULL && guards->loss == NULL && is_undecided(guards) &&
+           clock_ms() < guards->failed_ms + VERDICT_MS)
+        wait_locked(guards, 50);
 
     const struct error *verdict = guards->loss == NULL ? guards->failure : guards->loss;
 

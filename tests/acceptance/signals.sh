@@ -333,7 +333,7 @@ only_a_person_ends_a_doubt() {
     expect_message 'holdback resolve'
     holdback resolve "$(run_id)" doubtful --as "done"
     expect_status 3
-    holdback resolve "$(run_id)" next --as "done" --why 'I looked'
+    holdback resolve "$(run_id)" next --as not-done --why 'I looked'
     expect_status 3
     expect_message 'nothing to resolve'
     holdback resolve "$(run_id)" doubtful --as "done" --why 'I looked'

@@ -1,5 +1,7 @@
 #include "action_test.h"
 
+#include <sys/eventfd.h>
+
 static enum apply apply(struct work *work, struct error **error)
 {
     return work->step->action->apply(work, error);
@@ -199,6 +201,128 @@ static void output_that_is_no_text_is_not_saved(void **state)
     work_end(&work);
 }
 
+/* A job that waits for the file "go". */
+static struct work a_waiting_job(const char *keys)
+{
+    (void)unlink(a_file("go"));
+    (void)unlink(a_file("runs"));
+    return a_step(arena_printf(&arena,
+                               "run: 'echo x >>%s; while [ ! -e %s ]; do sleep 0.05; done', %s",
+                               a_file("runs"), a_file("go"), keys));
+}
+
+/* Starts it and lets go. */
+static void let_run(struct work *work)
+{
+    struct error *error = NULL;
+
+    work->deadline_ms = clock_ms() + 700;
+    assert_int_equal(apply(work, &error), APPLY_RUNNING);
+    work->deadline_ms = within(5);
+}
+
+static void a_job_that_runs_is_attached_to_without_its_secret(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    const struct value secret = {.type = VALUE_SECRET,
+                                 .text = arena_printf(&arena, "file:%s", a_file("secret"))};
+    struct work work = a_waiting_job("stdin: '${word}'");
+
+    server_write(server, "secret", "hunter2", 0600);
+    scope_set(scope, NULL, "word", secret);
+    let_run(&work);
+    (void)unlink(a_file("secret"));
+    server_write(server, "go", "", 0600);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_string_equal(server_read(server, "runs"), "x\n");
+    work_end(&work);
+
+    work = a_step("run: cat, stdin: '${word}'");
+    scope_set(scope, NULL, "word", secret);
+    assert_int_equal(apply(&work, &error), APPLY_NOTHING);
+    work_end(&work);
+}
+
+static void who_is_stopped_says_nothing_about_a_job_that_was_started_before(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_waiting_job("creates: /nowhere");
+
+    let_run(&work);
+
+    int stop = eventfd(1, EFD_CLOEXEC), before = host_set_stop(work.host, stop);
+
+    assert_int_equal(apply(&work, &error), APPLY_RUNNING);
+    assert_int_equal(error->kind, ERROR_STOPPED);
+    assert_int_equal(settle(&work, &error), SETTLE_UNREACHABLE);
+    assert_int_equal(error->kind, ERROR_STOPPED);
+    (void)host_set_stop(work.host, before);
+    (void)close(stop);
+    server_write(server, "go", "", 0600);
+    assert_int_equal(apply(&work, &error), APPLY_LOOK);
+    assert_string_equal(server_read(server, "runs"), "x\n");
+    work_end(&work);
+}
+
+static void an_effect_that_is_still_to_come_is_waited_for_after_a_crash(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(arena_printf(&arena, "run: 'true', creates: %s", a_file("late")));
+
+    assert_int_equal(apply(&work, &error), APPLY_LOOK);
+    assert_int_equal(settle(&work, &error), SETTLE_RUNNING);
+    server_write(server, "late", "", 0600);
+    assert_int_equal(settle(&work, &error), SETTLE_DONE);
+    work_end(&work);
+}
+
+/* Starts it and ends its runner, which is all that could tell its status. */
+static void lose(struct work *work)
+{
+    const char *path;
+    char *bytes;
+    size_t length;
+    int pid = 0;
+
+    let_run(work);
+    assert_null(
+        run_folder(work->host, &arena, work->run, work->as, false, work->deadline_ms, &path));
+    path = arena_printf(&arena, "%s/%s/started", path, work->operation);
+    assert_null(file_read(&arena, path, 1000, &bytes, &length));
+    assert_int_equal(sscanf(bytes, "%*s %d", &pid), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    server_write(server, "go", "", 0600);
+}
+
+static void a_job_whose_status_is_lost_is_settled_by_its_effect_at_once(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_waiting_job(arena_printf(&arena, "creates: %s", a_file("runs")));
+
+    lose(&work);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    assert_null(error);
+    work_end(&work);
+
+    work = a_waiting_job("creates: /nowhere");
+    lose(&work);
+    assert_int_equal(apply(&work, &error), APPLY_MAYBE);
+    assert_int_equal(error->kind, ERROR_FAILED);
+    assert_string_equal(error->message, "the job did not come to its end: its runner died");
+    work_end(&work);
+
+    work = a_waiting_job("shell: sh");
+    lose(&work);
+    assert_int_equal(apply(&work, &error), APPLY_MAYBE);
+    assert_int_equal(error->kind, ERROR_IN_DOUBT);
+    assert_string_equal(error->message, "what became of the job is not known: its runner died");
+    work_end(&work);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +337,10 @@ int main(void)
         cmocka_unit_test(a_job_is_never_run_twice),
         cmocka_unit_test(a_job_that_takes_too_long_is_left_named_and_attached_to),
         cmocka_unit_test(output_that_is_no_text_is_not_saved),
+        cmocka_unit_test(a_job_that_runs_is_attached_to_without_its_secret),
+        cmocka_unit_test(who_is_stopped_says_nothing_about_a_job_that_was_started_before),
+        cmocka_unit_test(an_effect_that_is_still_to_come_is_waited_for_after_a_crash),
+        cmocka_unit_test(a_job_whose_status_is_lost_is_settled_by_its_effect_at_once),
     };
 
     return cmocka_run_group_tests(tests, open_server, close_server);

@@ -55,7 +55,8 @@ static void *echo_main(void *context)
 }
 
 /* Writes LENGTH bytes and reads until the end, all inside host_wait. */
-static void exchange(int fd, const char *bytes, size_t length, struct text *back)
+static void exchange_on(struct host *with, int fd, const char *bytes, size_t length,
+                        struct text *back)
 {
     size_t sent = 0;
     bool is_shut = false;
@@ -66,7 +67,7 @@ static void exchange(int fd, const char *bytes, size_t length, struct text *back
 
         if (!is_shut)
             wait.events |= POLLOUT;
-        assert_no_error(&arena, host_wait(host, &arena, &wait, 1, within(20)));
+        assert_no_error(&arena, host_wait(with, &arena, &wait, 1, within(20)));
         if (!is_shut && (wait.revents & POLLOUT) != 0) {
             ssize_t more = write(fd, bytes + sent, length - sent);
 
@@ -82,6 +83,11 @@ static void exchange(int fd, const char *bytes, size_t length, struct text *back
         if (got > 0)
             text_append_bytes(back, piece, (size_t)got);
     }
+}
+
+static void exchange(int fd, const char *bytes, size_t length, struct text *back)
+{
+    exchange_on(host, fd, bytes, length, back);
 }
 
 static void bytes_go_both_ways_and_both_ends_close_in_order(void **state)
@@ -282,6 +288,44 @@ static void a_tunnel_ends_when_the_session_breaks(void **state)
     host_free(broken);
 }
 
+/* The server's end is gone when the stream is opened: that is no answer of the port. */
+static void a_session_that_is_found_broken_is_told_and_opened_anew(void **state)
+{
+    struct host *broken = host_new(&server->settings, -1);
+    struct text said CLEANUP(text_release) = {0};
+    int fd;
+
+    (void)state;
+    assert_no_error(&arena,
+                    host_tunnel_command(broken, &arena, NULL, "echo $PPID", within(10), &fd));
+    exchange_on(broken, fd, "", 0, &said);
+    close(fd);
+
+    pid_t session = (pid_t)strtol(text_string(&said), NULL, 10);
+
+    assert_true(session > 1);
+    // What it has not read makes the kernel refuse our next packet as soon as it is dead.
+    assert_int_equal(kill(session, SIGSTOP), 0);
+    assert_int_equal(
+        host_tunnel_tcp(broken, &arena, "127.0.0.1", server->port, clock_ms() + 50, &fd)->kind,
+        ERROR_TIMEOUT);
+    assert_int_equal(kill(session, SIGKILL), 0);
+    while (process_is_alive(session))
+        poll(NULL, 0, 10);
+
+    struct error *error =
+        host_tunnel_tcp(broken, &arena, "127.0.0.1", server->port, within(10), &fd);
+
+    assert_non_null(error);
+    assert_text_contains(error_text(&arena, error),
+                         "the connection to host \"pg1\" (127.0.0.1) broke: ");
+    assert_int_equal(error->kind, ERROR_UNREACHABLE);
+    assert_no_error(&arena,
+                    host_tunnel_tcp(broken, &arena, "127.0.0.1", server->port, within(10), &fd));
+    close(fd);
+    host_free(broken);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +339,7 @@ int main(void)
         cmocka_unit_test(closing_the_descriptor_ends_the_command),
         cmocka_unit_test(commands_that_end_by_themselves_do_not_use_up_the_sessions),
         cmocka_unit_test(a_tunnel_ends_when_the_session_breaks),
+        cmocka_unit_test(a_session_that_is_found_broken_is_told_and_opened_anew),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
