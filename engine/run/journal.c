@@ -1,4 +1,5 @@
-#include "run/journal.h"
+#include "run/journal_inside.h"
+
 #include "base/file.h"
 
 #include <errno.h>
@@ -8,11 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum {
-    JOURNAL_LARGEST = 256 * 1024 * 1024,
-    JOURNAL_VERSION = 1,
-};
 
 struct journal {
     int fd;
@@ -25,9 +21,6 @@ struct journal {
     char failure[200]; /* of the first write or sync that failed, or "" */
 };
 
-static const char no_hash[DIGEST_SIZE] =
-    "0000000000000000000000000000000000000000000000000000000000000000";
-
 static struct journal *journal_new(const char *path, int fd)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -35,7 +28,7 @@ static struct journal *journal_new(const char *path, int fd)
     if (journal == NULL || (journal->path = strdup(path)) == NULL)
         out_of_memory();
     journal->fd = fd;
-    memcpy(journal->hash, no_hash, DIGEST_SIZE);
+    memcpy(journal->hash, journal_no_hash, DIGEST_SIZE);
     return journal;
 }
 
@@ -77,56 +70,6 @@ const char *journal_hash(const struct journal *journal)
     return journal->hash;
 }
 
-/* How every line ends: `,"hash":"` and the SHA-256 of all that stands before it, `"}`. */
-static const char hash_key[] = ",\"hash\":\"";
-enum {
-    HASH_KEY_LENGTH = sizeof hash_key - 1,
-    TAIL_LENGTH = HASH_KEY_LENGTH + DIGEST_SIZE - 1 + 2,
-};
-
-static bool line_is_whole(const char *line, size_t length, char hash[DIGEST_SIZE])
-{
-    if (length <= TAIL_LENGTH)
-        return false;
-
-    const char *tail = line + length - TAIL_LENGTH;
-
-    sha256_hex(line, length - TAIL_LENGTH, hash);
-    return memcmp(tail, hash_key, HASH_KEY_LENGTH) == 0 &&
-           memcmp(tail + HASH_KEY_LENGTH, hash, DIGEST_SIZE - 1) == 0 &&
-           memcmp(line + length - 2, "\"}", 2) == 0;
-}
-
-bool journal_line_is_whole(const char *line, size_t length)
-{
-    char hash[DIGEST_SIZE];
-
-    return line_is_whole(line, length, hash);
-}
-
-/* NULL if the line is not a whole, undamaged record. */
-static struct record *record_read(struct arena *arena, const char *line, size_t length,
-                                  char hash[DIGEST_SIZE])
-{
-    const struct node *node;
-
-    if (!line_is_whole(line, length, hash) ||
-        json_parse(arena, "a record", line, length, &node) != NULL || node->kind != NODE_MAP)
-        return NULL;
-
-    struct record *record = arena_alloc(arena, sizeof *record);
-    int64_t number = node_integer(node, "n", 0);
-
-    record->node = node;
-    record->type = node_text(node, "type");
-    record->at = node_text(node, "at");
-    record->number = number > 0 ? (size_t)number : 0;
-    if (record->type == NULL || record->at == NULL || record->number == 0 ||
-        node_text(node, "prev") == NULL || node_integer(node, "durable", -1) < 0)
-        return NULL;
-    return record;
-}
-
 const struct record *journal_append(struct journal *journal, struct arena *arena, const char *type,
                                     const char *fields)
 {
@@ -141,10 +84,10 @@ const struct record *journal_append(struct journal *journal, struct arena *arena
     if (*fields != '\0')
         text_append_format(pending, ",%s", fields);
     sha256_hex(pending->bytes + start, pending->length - start, journal->hash);
-    text_append_format(pending, "%s%s\"}", hash_key, journal->hash);
+    text_append_format(pending, ",\"hash\":\"%s\"}", journal->hash);
 
     const struct record *record =
-        record_read(arena, pending->bytes + start, pending->length - start, hash);
+        journal_record(arena, pending->bytes + start, pending->length - start, hash);
 
     text_append(pending, "\n");
     journal->count++;
@@ -197,114 +140,6 @@ failed:
     (void)strncpy(journal->failure, errno_text(arena, errno), sizeof journal->failure - 1);
     return journal_failed(journal, arena);
 }
-
-/* What reading found: the good records, and where they end. */
-struct reading {
-    char *bytes;
-    const struct record *first, *last;
-    size_t count; /* of the good records */
-    size_t end;   /* offset behind the last good record */
-    bool is_torn; /* something lies behind it */
-    char hash[DIGEST_SIZE];
-};
-
-static struct error *damaged(struct arena *arena, const char *path, size_t number)
-{
-    return error_hint(
-        arena,
-        error_new(arena, ERROR_FAILED,
-                  "journal \"%s\" is damaged at record %zu, which had been on disk", path, number),
-        "The run cannot be resumed from it. Restore the journal's newest copy, or finish by hand "
-        "and move the run's folder away.");
-}
-
-/*
- * True if a record behind OFFSET says that record NUMBER had been on disk. Looked for wherever a
- * record may begin, because the damaged byte may be the newline before it.
- */
-static bool was_durable(const char *bytes, size_t length, size_t offset, size_t number)
-{
-    static const char start[] = "{\"n\":";
-    const char *line = bytes + offset, *stop = bytes + length;
-
-    while ((line = memmem(line, (size_t)(stop - line), start, sizeof start - 1)) != NULL) {
-        CLEANUP(arena_release) struct arena scratch = {0};
-        char hash[DIGEST_SIZE];
-        const char *end = memchr(line, '\n', (size_t)(stop - line));
-        const struct record *record =
-            record_read(&scratch, line, (size_t)((end == NULL ? stop : end) - line), hash);
-
-        if (record != NULL && node_integer(record->node, "durable", 0) >= (int64_t)number)
-            return true;
-        line += sizeof start - 1;
-    }
-    return false;
-}
-
-static struct error *records_read(struct arena *arena, const char *path, const char *bytes,
-                                  size_t length, struct reading *out)
-{
-    memcpy(out->hash, no_hash, DIGEST_SIZE);
-    while (out->end < length) {
-        const char *line = bytes + out->end;
-        const char *end = memchr(line, '\n', length - out->end);
-        char hash[DIGEST_SIZE];
-        struct record *record =
-            end == NULL ? NULL : record_read(arena, line, (size_t)(end - line), hash);
-        size_t expected = out->count + 1;
-
-        if (record == NULL || record->number != expected ||
-            !equal(node_text(record->node, "prev"), out->hash)) {
-            out->is_torn = true;
-            return was_durable(bytes, length, out->end, expected) ? damaged(arena, path, expected)
-                                                                  : NULL;
-        }
-        if (out->last == NULL)
-            out->first = record;
-        else
-            ((struct record *)out->last)->next = record;
-        out->last = record;
-        out->count = expected;
-        memcpy(out->hash, hash, DIGEST_SIZE);
-        out->end += (size_t)(end - line) + 1;
-    }
-    return NULL;
-}
-
-static struct error *journal_load(struct arena *arena, const char *path, struct reading *out)
-{
-    size_t length;
-    struct stat status;
-    struct error *error = file_read(arena, path, JOURNAL_LARGEST, &out->bytes, &length);
-
-    if (error != NULL) {
-        error->kind = ERROR_FAILED;
-        return error;
-    }
-    if (stat(path, &status) == 0 && status.st_uid != geteuid() && geteuid() != 0)
-        return error_new(arena, ERROR_FAILED, "journal \"%s\" belongs to another user", path);
-    error = records_read(arena, path, out->bytes, length, out);
-    if (error != NULL)
-        return error;
-    if (out->first == NULL)
-        return error_new(arena, ERROR_FAILED, "journal \"%s\" has no complete record", path);
-    if (node_integer(out->first->node, "holdback", 0) != JOURNAL_VERSION)
-        return error_hint(
-            arena, error_new(arena, ERROR_FAILED, "journal \"%s\" is of an unknown version", path),
-            "Use the holdback that wrote it.");
-    return NULL;
-}
-
-struct error *journal_read(struct arena *arena, const char *path, const struct record **first)
-{
-    struct reading reading = {0};
-    struct error *error = journal_load(arena, path, &reading);
-
-    if (error == NULL)
-        *first = reading.first;
-    return error;
-}
-
 /* Where the records begin that none of the others says was on disk. */
 static size_t unsure_begin(const struct reading *reading)
 {
@@ -337,18 +172,6 @@ static bool make_durable(int fd, const struct reading *reading)
     // Only now: in a file that is open to append, Linux writes at its end, whatever the offset.
     return fsync(fd) == 0 && fcntl(fd, F_SETFL, O_APPEND) == 0;
 }
-
-bool journal_has_begun(const char *path)
-{
-    CLEANUP(arena_release) struct arena scratch = {0};
-    struct reading reading = {0};
-    char *bytes;
-    size_t length;
-
-    return file_read(&scratch, path, JOURNAL_LARGEST, &bytes, &length) != NULL ||
-           records_read(&scratch, path, bytes, length, &reading) != NULL || reading.first != NULL;
-}
-
 struct error *journal_open(struct arena *arena, const char *path, struct journal **out,
                            const struct record **first)
 {
@@ -407,7 +230,7 @@ struct error *journal_renew(struct arena *arena, const char *path)
     struct error *error = file_read(arena, path, JOURNAL_LARGEST, &bytes, &length);
 
     if (error == NULL)
-        error = records_read(arena, path, bytes, length, &reading);
+        error = journal_records(arena, path, bytes, length, &reading);
     if (error != NULL)
         return error;
     (void)unlink(copy);
