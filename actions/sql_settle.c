@@ -3,6 +3,8 @@
 
 enum {
     POLL_MS = 20,
+    TRIES = 4,
+    PAUSE_MS = 250,
     PATIENCE_MS = 10000, /* a terminated backend that rolls back much may take its time */
 };
 
@@ -46,7 +48,8 @@ static enum settle in_doubt(struct work *work, struct error *cause, struct error
                  ? error_new(work->arena, ERROR_IN_DOUBT,
                              "it was interrupted, and nothing in the database tells its end")
                  : error_because(work->arena, cause, "could not find out what became of it");
-    if (cause != NULL && cause->kind == ERROR_UNREACHABLE)
+    // Whoever could not ask asks again: a server that is down now tells it later.
+    if (cause != NULL && (cause->kind != ERROR_FAILED || work_server_is_down(cause)))
         return SETTLE_UNREACHABLE;
     error_hint(work->arena, *error, "%s", hint);
     return SETTLE_IN_DOUBT;
@@ -76,26 +79,39 @@ static struct error *settle_by_marker(struct work *work, struct postgres *postgr
     return error;
 }
 
+/* Ends what an earlier try has left, and asks for the marker of a transaction. */
+static struct error *ask(struct work *work, bool *is_there, bool *is_standby)
+{
+    struct postgres_request request;
+    CLEANUP(close_connection) struct postgres *postgres = NULL;
+
+    work_forget_connection(work);
+    struct error *error = work_request(work, work->step->params, false, &request);
+    request.role = NULL;
+    request.settings = NULL;
+    request.setting_count = 0;
+    if (error == NULL)
+        error = postgres_open(work->host, work->arena, &request, &postgres);
+    if (error == NULL)
+        error = sql_fence(work, postgres);
+    if (error == NULL && sql_is_one_transaction(work->step))
+        error = settle_by_marker(work, postgres, is_there, is_standby);
+    return error;
+}
+
 enum settle sql_settle(struct work *work, struct error **error)
 {
     if (sql_is_query(work->step))
         return SETTLE_NOT_DONE;
-    struct postgres_request request;
-    CLEANUP(close_connection) struct postgres *postgres = NULL;
     const struct node *params = work->step->params;
     bool is_there = false, is_standby = false, has_unless = node_find(params, "unless") != NULL;
+    struct error *cause = ask(work, &is_there, &is_standby);
 
-    work_forget_connection(work);
-    struct error *cause = work_request(work, params, false, &request);
-    request.role = NULL;
-    request.settings = NULL;
-    request.setting_count = 0;
-    if (cause == NULL)
-        cause = postgres_open(work->host, work->arena, &request, &postgres);
-    if (cause == NULL)
-        cause = sql_fence(work, postgres);
-    if (cause == NULL && sql_is_one_transaction(work->step))
-        cause = settle_by_marker(work, postgres, &is_there, &is_standby);
+    // A server that goes down breaks the connection first: the next try says that it is down.
+    for (int tries = 1; tries < TRIES && cause != NULL && cause->kind == ERROR_FAILED &&
+                        !work_server_is_down(cause) && work_pause(work, PAUSE_MS) == NULL;
+         tries++)
+        cause = ask(work, &is_there, &is_standby);
     if (cause != NULL)
         return in_doubt(work, cause, error);
     if (is_there)
@@ -104,7 +120,12 @@ enum settle sql_settle(struct work *work, struct error **error)
         cause = sql_unless(work, &is_there);
         if (cause != NULL)
             return in_doubt(work, cause, error);
-        return is_there ? SETTLE_DONE : SETTLE_NOT_DONE;
+        if (is_there || sql_is_one_transaction(work->step))
+            return is_there ? SETTLE_DONE : SETTLE_NOT_DONE;
+        *error = error_new(work->arena, ERROR_FAILED,
+                           "it was interrupted, and its effect is not there; it may have left "
+                           "something");
+        return SETTLE_BROKEN;
     }
     if (!sql_is_one_transaction(work->step))
         return in_doubt(work, NULL, error);

@@ -22,7 +22,8 @@ int command_close(struct cli *cli)
         error = run_close(cli->arena, &options, &summary);
     if (error != NULL)
         return cli_fail(cli, error);
-    text_append_format(&result, "run %s is %s; its cluster is unlocked\n", summary.id,
-                       run_state_names[summary.state]);
-    return cli_print(cli, &result, 0);
+    text_append_format(&result, "run %s is %s; %s\n", summary.id, run_state_names[summary.state],
+                       summary.has_left ? "what could not be taken back from a host is named above"
+                                        : "its cluster is unlocked");
+    return cli_print(cli, &result, summary.has_left ? ERROR_FAILED : 0);
 }

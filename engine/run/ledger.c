@@ -239,13 +239,13 @@ static void apply_take_over(struct ledger *ledger, const struct record *record)
 static void apply_left(struct ledger *ledger, const struct record *record)
 {
     (void)record;
-    ledger->has_left = true;
+    ledger->summary.has_left = true;
 }
 
 static void apply_cleaning(struct ledger *ledger, const struct record *record)
 {
     (void)record;
-    ledger->has_left = false;
+    ledger->summary.has_left = false;
 }
 
 static const struct {

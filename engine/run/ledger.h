@@ -34,7 +34,6 @@ struct ledger {
     int64_t number; /* of the claim: every command that goes on with the run raises it */
     bool rolls_back_on_failure; /* deploy --on-failure rollback: whoever resumes it, too */
     bool was_taken_over;        /* whoever had the run may be asleep, with connections of its own */
-    bool has_left;              /* something of the run is left on a host that did not answer */
     const struct record *last;
 };
 

@@ -120,7 +120,8 @@ struct error *run_close(struct arena *arena, const struct run_options *options,
 
     if (error == NULL)
         error = run_open_journal(&run);
-    if (error == NULL && (run_state_is_open(run.ledger.summary.state) || run.ledger.has_left))
+    if (error == NULL &&
+        (run_state_is_open(run.ledger.summary.state) || run.ledger.summary.has_left))
         error = close_go(&run);
     return run_end(&run, error, summary);
 }

@@ -65,6 +65,7 @@ struct run_summary {
         *holder; /* "alice on ops1, pid 4711, since ...", if a living process has it, else NULL */
     const char *current_step; /* of the last intent, or NULL */
     enum phase phase;
+    bool has_left; /* something of the run is left on a host that did not answer */
     const struct step_status *statuses;
     size_t status_count;
     const struct record *records;

@@ -146,6 +146,7 @@ static struct watcher *watcher_for(struct guards *guards, const struct host_sett
 
     *watcher = (struct watcher){
         .guards = guards, .target = target, .host = host_new(target, guards->stop_fd)};
+    host_leave_when_stopped(watcher->host);
     return watcher;
 }
 

@@ -223,7 +223,10 @@ static enum step_state apply_on_host(struct work *work, struct worker *worker, s
         return STEP_RUNNING;
     case APPLY_MAYBE:
         // Who lost the connection, or was stopped, does not know the end: resume finds out.
-        return (*error)->kind == ERROR_FAILED ? STEP_FAILED : STEP_RUNNING;
+        return (*error)->kind == ERROR_FAILED ? STEP_FAILED
+               : (*error)->kind == ERROR_IN_DOUBT && !work->step->repeat_if_interrupted
+                   ? STEP_IN_DOUBT
+                   : STEP_RUNNING;
     case APPLY_LOOK:
         break;
     }

@@ -263,12 +263,12 @@ static void what_was_left_on_a_host_is_known_until_it_is_cleaned_again(void **st
 {
     (void)state;
     begin_steps();
-    assert_false(scene.run.ledger.has_left);
+    assert_false(scene.run.ledger.summary.has_left);
     record("cleaning", "");
     record("left", "\"host\":\"pg2\",\"words\":\"our claim\"");
-    assert_true(scene.run.ledger.has_left);
+    assert_true(scene.run.ledger.summary.has_left);
     record("cleaning", "");
-    assert_false(scene.run.ledger.has_left);
+    assert_false(scene.run.ledger.summary.has_left);
 }
 
 static void many_steps_are_kept_apart(void **state)
