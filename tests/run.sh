@@ -2,8 +2,9 @@
 # Every test. Run as root on Debian 12; installs what it needs, and leaves no process, mount or namespace behind.
 #
 #   tests/run.sh            everything
-#   tests/run.sh NAME...    some parts: style build tidy analyze unit sanitize cases shipped scripted demo leftovers, and the
-#                           names of tests/acceptance/; analyze takes minutes and is not among "everything"
+#   tests/run.sh NAME...    some parts: style build tidy analyze unit sanitize cases shipped acceptance crash demo leftovers, and
+#                           the names of tests/acceptance/ and tests/crash/; analyze takes minutes and is not among "everything"
+#   tests/run.sh nightly    the long form of every part of tests/crash/, and its mutants: hours
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -12,6 +13,7 @@ export HOLDBACK=$build/gcc/holdback
 export NO_COLOR=1
 unset HOLDBACK_TEST_CLUSTER HOLDBACK_JOURNAL CLICOLOR_FORCE
 passed=0 failed=0
+crashes=(cuts claims sql_once jobs syscalls scripted random failing images)
 
 # Prints what a part says when it fails, and one line when it does not.
 part() { # NAME COMMAND...
@@ -99,16 +101,17 @@ leftovers() {
     }
 }
 
-# The slow ones each have a cluster of their own, so two of them fill two cores.
-acceptance() {
-    local name running=0
+# The slow ones each have hosts of their own, so two of them fill two cores.
+in_pairs() { # FOLDER ARGUMENT NAME...
+    local name running=0 folder=$1 argument=$2
+    shift 2
     for name in "$@"; do
         if [ "$running" -eq 2 ]; then
             wait -n
             count $?
             running=$((running - 1))
         fi
-        part "$name" "tests/acceptance/$name.sh" &
+        part "$name" "$folder/$name.sh" ${argument:+"$argument"} &
         running=$((running + 1))
     done
     while [ "$running" -gt 0 ]; do
@@ -123,24 +126,34 @@ tests/packages.sh run cluster developer || exit 1
 mkdir -p "$build"
 
 if [ $# -eq 0 ]; then
-    set -- style build tidy unit sanitize cases shipped scripted acceptance demo leftovers
+    set -- style build tidy unit sanitize cases shipped acceptance crash demo leftovers
 fi
 for name in "$@"; do
     case $name in
     style | build | unit | sanitize | shipped | tidy | analyze | leftovers) part "$name" "$name" ;;
     cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
-    scripted) part scripted tests/crash/scripted.sh ;;
     demo) part demo plans/demo.sh ;;
     acceptance)
-        acceptance clusters rollback refuse actions plans lost kill signals
+        in_pairs tests/acceptance "" clusters rollback refuse actions plans lost kill signals
         continue
         ;;
+    crash)
+        in_pairs tests/crash "" "${crashes[@]}"
+        continue
+        ;;
+    nightly)
+        part build build
+        in_pairs tests/crash nightly "${crashes[@]}"
+        part mutants tests/crash/mutants.sh
+        ;;
     *)
-        if [ ! -x "tests/acceptance/$name.sh" ]; then
+        folder=tests/acceptance
+        [ -x "$folder/$name.sh" ] || folder=tests/crash
+        if [ ! -x "$folder/$name.sh" ]; then
             echo "no part \"$name\"" >&2
             exit 1
         fi
-        part "$name" "tests/acceptance/$name.sh"
+        part "$name" "$folder/$name.sh"
         ;;
     esac
     count $?

@@ -26,6 +26,56 @@ void out_of_memory(void)
     _exit(1);
 }
 
+/*
+ * Libraries ask for memory too, and few of them can do without: one calls a record of the journal
+ * unreadable, another a host's key unknown, a third one crashes. So nobody in this program is ever
+ * refused. The sanitizers bring functions of their own.
+ */
+#if defined(__has_feature)
+#define HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define HAS_FEATURE(feature) 0
+#endif
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
+    !HAS_FEATURE(address_sanitizer) && !HAS_FEATURE(thread_sanitizer)
+void *__libc_malloc(size_t size);               // NOLINT(bugprone-reserved-identifier)
+void *__libc_calloc(size_t count, size_t size); // NOLINT(bugprone-reserved-identifier)
+void *__libc_realloc(void *old, size_t size);   // NOLINT(bugprone-reserved-identifier)
+void __libc_free(void *memory);                 // NOLINT(bugprone-reserved-identifier)
+
+void free(void *memory)
+{
+    __libc_free(memory);
+}
+
+void *malloc(size_t size)
+{
+    void *memory = __libc_malloc(size);
+
+    if (memory == NULL)
+        out_of_memory();
+    return memory;
+}
+
+void *calloc(size_t nmemb, size_t size)
+{
+    void *memory = __libc_calloc(nmemb, size);
+
+    if (memory == NULL)
+        out_of_memory();
+    return memory;
+}
+
+void *realloc(void *ptr, size_t size)
+{
+    void *memory = __libc_realloc(ptr, size);
+
+    if (memory == NULL && size > 0)
+        out_of_memory();
+    return memory;
+}
+#endif
+
 static struct arena_block *block_add(struct arena *arena, size_t needed)
 {
     size_t size = arena->blocks == NULL ? FIRST_BLOCK : arena->blocks->size * 2;

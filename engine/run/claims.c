@@ -50,10 +50,10 @@ struct users users_of(struct arena *arena, const struct run *run, const char *ho
     return users;
 }
 
-const char *run_folder_real(const struct run *run)
+const char *run_folder_real(struct arena *arena, const struct run *run)
 {
     char *path = realpath(run->folder, NULL);
-    const char *folder = arena_strdup(run->arena, path == NULL ? run->folder : path);
+    const char *folder = arena_strdup(arena, path == NULL ? run->folder : path);
 
     free(path);
     return folder;
@@ -68,7 +68,7 @@ struct error *check_home(const struct run *run)
     const char *from = node_text(run->ledger.run, "from");
     const char *folder = node_text(run->ledger.run, "folder");
 
-    if (equal(from, machine_name(run->arena)) && equal(folder, run_folder_real(run)))
+    if (equal(from, machine_name(run->arena)) && equal(folder, run_folder_real(run->arena, run)))
         return NULL;
     return error_hint(run->arena,
                       error_new(run->arena, ERROR_INPUT,
@@ -78,14 +78,14 @@ struct error *check_home(const struct run *run)
                       "Nothing was changed. Close it there, or deploy again.");
 }
 
-struct claim claim_of(const struct run *run)
+struct claim claim_of(struct arena *arena, const struct run *run)
 {
     return (struct claim){
         .cluster = run->cluster->name,
         .run = run->id,
         .who = run->as_user,
-        .from = machine_name(run->arena),
-        .journal = run_folder_real(run),
+        .from = machine_name(arena),
+        .journal = run_folder_real(arena, run),
         .since = run->ledger.summary.began,
         .number = run->ledger.number,
         .takes_over = run->journal == NULL, /* whose it is to become is asked for first */
@@ -111,22 +111,42 @@ static struct error *check_intent(struct worker *worker, const struct claim_foun
         found->journal, found->from);
 }
 
-static void claim_worker(struct worker *worker)
+static struct error *take_for_users(struct worker *worker, const struct claim *claim)
 {
-    struct run *run = worker->run;
     const int64_t deadline_ms = clock_ms() + CLAIM_TIMEOUT_MS;
-    const struct claim *claim = worker->context;
-    struct users users = users_of(&worker->arena, run, worker->target->name);
+    struct users users = users_of(&worker->arena, worker->run, worker->target->name);
+    struct error *error = NULL;
 
     host_set_claim(worker->host, NULL);
-    for (size_t at = 0; worker->error == NULL && at < users.count; at++) {
+    for (size_t at = 0; error == NULL && at < users.count; at++) {
         struct claim_found found;
 
-        worker->error =
+        error =
             claim_take(worker->host, &worker->arena, claim, users.names[at], deadline_ms, &found);
-        if (worker->error == NULL)
-            worker->error = check_intent(worker, &found);
+        if (error == NULL)
+            error = check_intent(worker, &found);
     }
+    return error;
+}
+
+static void claim_worker(struct worker *worker)
+{
+    worker->error = take_for_users(worker, worker->context);
+}
+
+struct error *worker_claim(struct worker *worker)
+{
+    struct run *run = worker->run;
+    bool *is_lost = &run->is_lost[run_host_index(run, worker->target)];
+
+    if (!*is_lost || run->journal == NULL)
+        return NULL;
+
+    const struct claim claim = claim_of(&worker->arena, run);
+    struct error *error = take_for_users(worker, &claim);
+
+    *is_lost = error != NULL;
+    return error;
 }
 
 /* Asks before it takes: a journal that is too old must not lock out the one that is not. */
@@ -152,7 +172,7 @@ static void look_worker(struct worker *worker)
 
 static struct error *claims_take(struct run *run, const struct host_settings **hosts, size_t count)
 {
-    const struct claim claim = claim_of(run);
+    const struct claim claim = claim_of(run->arena, run);
     struct worker *workers = workers_new(run, hosts, count, claim_worker);
 
     for (size_t at = 0; at < count; at++)

@@ -45,7 +45,7 @@ static void run_record_first(struct run *run)
                json_text(run->arena, machine_name(run->arena)), text_string(&settings),
                json_text(run->arena, options->settings_folder),
                options->rollback_on_failure ? "true" : "false",
-               json_text(run->arena, run_folder_real(run)));
+               json_text(run->arena, run_folder_real(run->arena, run)));
 }
 
 /* The run's directory exists before the first connection is made. */

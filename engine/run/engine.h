@@ -126,10 +126,10 @@ struct users users_of(struct arena *arena, const struct run *run, const char *ho
 void users_add(struct users *users, const char *name);
 
 /* The run's claim on the hosts. */
-struct claim claim_of(const struct run *run);
+struct claim claim_of(struct arena *arena, const struct run *run);
 
 /* The run's folder without symbolic links: with the machine's name it says whose the run is. */
-const char *run_folder_real(const struct run *run);
+const char *run_folder_real(struct arena *arena, const struct run *run);
 
 /* An error where a run that has not begun was made on another machine or in another journal. */
 struct error *check_home(const struct run *run);
@@ -137,6 +137,9 @@ struct error *check_home(const struct run *run);
 /* Takes it for every user of every host, or ERROR_LOCKED. A journal that lacks an intent for which
  * a host was changed is refused. */
 struct error *prepare_claims(struct run *run);
+
+/* In a host's thread: takes the claim of a host that did not answer when it was to be taken. */
+struct error *worker_claim(struct worker *worker);
 
 /* ---- identity.c ---- */
 

@@ -11,7 +11,7 @@ static void folders_remove(struct worker *worker)
     struct run *run = worker->run;
     const int64_t deadline_ms = clock_ms() + CLEAN_TIMEOUT_MS;
     struct users users = users_of(&worker->arena, run, worker->target->name);
-    const struct claim claim = claim_of(run);
+    const struct claim claim = claim_of(&worker->arena, run);
 
     host_set_claim(worker->host, claim_reference(&worker->arena, &claim, NULL, NULL));
     for (size_t at = 0; at < users.count && worker->error == NULL; at++)

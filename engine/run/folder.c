@@ -89,18 +89,21 @@ struct error *cluster_folder_lock(struct arena *arena, const char *journal, cons
     return NULL;
 }
 
+/* Ids sort as the runs began: behind the second stand its 1024th part and a little chance. */
 static const char *run_id_new(struct arena *arena)
 {
-    time_t now = time(NULL);
+    struct timespec now;
     struct tm parts;
-    unsigned char noise[2];
+    unsigned char noise;
     char stamp[32];
 
-    (void)gmtime_r(&now, &parts);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &parts);
     (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
-    while (getrandom(noise, sizeof noise, 0) != (ssize_t)sizeof noise)
+    while (getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
         continue;
-    return arena_printf(arena, "%s-%02x%02x", stamp, noise[0], noise[1]);
+    return arena_printf(arena, "%s-%04x", stamp,
+                        (unsigned)(now.tv_nsec / 976563) << 6 | (noise & 0x3f));
 }
 
 struct error *run_folder_create(struct arena *arena, const char *cluster_folder, const char **id,
@@ -186,23 +189,19 @@ static bool is_closed(struct arena *arena, const char *folder)
 
     if (fd >= 0)
         (void)close(fd);
-    // A record that a power loss has torn does not count, although it may still be legible.
+    // A record that a power loss has torn does not count, although it may still be legible, nor one
+    // that is whole behind another that is torn: it must say that all before it were on disk.
     for (char *line = tail, *end; got > 0 && (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        unsigned long number = 0, durable = 0;
+
         *end = '\0';
+        (void)sscanf(line, "{\"n\":%lu,\"at\":\"%*[^\"]\",\"durable\":%lu", &number, &durable);
         for (int state = RUN_REFUSED; state <= RUN_CLOSED; state++)
-            closed |= journal_line_is_whole(line, (size_t)(end - line)) &&
+            closed |= number == durable + 1 && journal_line_is_whole(line, (size_t)(end - line)) &&
                       strstr(line, arena_printf(arena, "\"type\":\"state\",\"state\":\"%s\"",
                                                 run_state_names[state])) != NULL;
     }
     return closed;
-}
-
-/* A run whose process died before the first record was on disk has touched nothing. */
-static bool has_begun(struct arena *arena, const char *folder)
-{
-    const char *path = arena_printf(arena, "%s/journal.jsonl", folder);
-
-    return access(path, F_OK) == 0 && journal_has_begun(path);
 }
 
 /* Appends the runs in one cluster's folder; those whose journal was never begun are left out. */
@@ -227,10 +226,9 @@ static struct error *cluster_list(struct arena *arena, const char *folder, bool 
             (only_open && is_closed(arena, path)))
             continue;
         error = run_load_summary(arena, path, &all[*count]);
-        if (error == NULL)
-            (*count)++;
-        else if (has_begun(arena, path))
+        if (error != NULL)
             return error;
+        *count += !only_open || run_state_is_open(all[*count].state);
     }
     *runs = all;
     return NULL;
@@ -297,7 +295,7 @@ struct error *run_find_folder(struct arena *arena, const struct run_place *place
             const char *path = arena_printf(arena, "%s/%s", folder, runs[run]);
 
             if ((id == NULL ? strcmp(runs[run], newest_id) > 0 : equal(id, runs[run])) &&
-                has_begun(arena, path)) {
+                access(arena_printf(arena, "%s/journal.jsonl", path), F_OK) == 0) {
                 newest = path;
                 newest_id = runs[run];
             }

@@ -51,12 +51,6 @@ struct error *journal_open(struct arena *arena, const char *path, struct journal
 /* Reads only: for status and log. A torn tail is left out, nothing is changed. */
 struct error *journal_read(struct arena *arena, const char *path, const struct record **first);
 
-/*
- * False if PATH has not one complete record and none was ever acknowledged: whoever made it died
- * before anything had begun.
- */
-bool journal_has_begun(const char *path);
-
 void journal_close(struct journal *journal);
 
 /*

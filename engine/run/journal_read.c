@@ -160,14 +160,3 @@ struct error *journal_read(struct arena *arena, const char *path, const struct r
         *first = reading.first;
     return error;
 }
-bool journal_has_begun(const char *path)
-{
-    CLEANUP(arena_release) struct arena scratch = {0};
-    struct reading reading = {0};
-    char *bytes;
-    size_t length;
-
-    return file_read(&scratch, path, JOURNAL_LARGEST, &bytes, &length) != NULL ||
-           journal_records(&scratch, path, bytes, length, &reading) != NULL ||
-           reading.first != NULL;
-}

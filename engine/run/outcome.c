@@ -82,6 +82,10 @@ struct error *finish(struct run *run, enum run_event event)
         return error;
     // Cleaned once more if a crash came between: resume has taken the claims again.
     run_clean(run);
+    // By itself, so that the last record alone says that the run is closed: see run_list_open.
+    error = run_sync(run);
+    if (error != NULL)
+        return error;
     state_record(run, transition_find(run->ledger.summary.state, event));
     return run_sync(run);
 }

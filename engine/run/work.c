@@ -320,14 +320,18 @@ void task_worker(struct worker *worker)
     struct work work;
     struct error *error = NULL;
 
+    if (task->kind != TASK_LOOK && task->kind != TASK_CLEAN)
+        error = worker_claim(worker);
     work_init(&work, worker, task);
-    if (work.as != NULL)
+    if (error == NULL && work.as != NULL)
         error = expand_text(work.arena, work.scope, worker->target->name, task->step->place,
                             work.as, &work.as);
     if (error != NULL) {
-        task->state = STEP_NOTHING;
+        task->state = task->kind == TASK_ATTACH ? STEP_RUNNING : failed_look(error);
         task->look = LOOK_FAILED;
-        task->settle = SETTLE_IN_DOUBT;
+        task->settle = error->kind == ERROR_INPUT || error->kind == ERROR_FAILED
+                           ? SETTLE_IN_DOUBT
+                           : SETTLE_UNREACHABLE;
     } else if (task->kind == TASK_LOOK) {
         if (work.deadline_ms > clock_ms() + GUARD_TIMEOUT_MS)
             work.deadline_ms = clock_ms() + GUARD_TIMEOUT_MS;

@@ -285,6 +285,38 @@ static void an_existing_journal_is_never_begun_again(void **state)
     assert_non_null(journal_create(&scene->arena, scene->path, &journal));
 }
 
+/* Whole and well-formed, but not what the record after it was made behind. */
+static void a_record_that_was_put_in_place_of_another_is_refused(void **state)
+{
+    struct scene *scene = *state;
+    struct journal *journal;
+    const struct record *record;
+    char *bytes, *other;
+    size_t length, other_length;
+
+    write_journal(scene, 3);
+    assert_null(file_read(&scene->arena, scene->path, 100000, &bytes, &length));
+    (void)unlink(scene->path);
+    assert_null(journal_create(&scene->arena, scene->path, &journal));
+    (void)journal_append(journal, &scene->arena, "run", "\"holdback\":1,\"run\":\"r2\"");
+    assert_null(journal_sync(journal, &scene->arena));
+    journal_close(journal);
+    assert_null(file_read(&scene->arena, scene->path, 100000, &other, &other_length));
+
+    const char *rest = strchr(bytes, '\n') + 1;
+    const char *mixed = arena_printf(&scene->arena, "%s%s", other, rest);
+
+    assert_null(file_write(&scene->arena, scene->path, mixed, strlen(mixed), 0600));
+
+    struct error *error = journal_read(&scene->arena, scene->path, &record);
+
+    assert_non_null(error);
+    assert_string_equal(
+        error->message,
+        arena_printf(&scene->arena, "journal \"%s\" is damaged at record 2, which had been on disk",
+                     scene->path));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -295,6 +327,7 @@ int main(void)
         TEST(a_journal_cut_anywhere_behind_its_first_record_is_readable),
         TEST(damage_to_what_was_once_on_disk_is_refused),
         TEST(every_flipped_bit_is_refused_or_cut_and_never_believed),
+        TEST(a_record_that_was_put_in_place_of_another_is_refused),
         TEST(appending_after_a_reopen_continues_the_chain),
         TEST(after_a_failed_write_every_further_call_fails),
         TEST(a_journal_of_an_unknown_version_is_refused),
