@@ -58,6 +58,22 @@ struct error *marker_prepare(struct work *work, struct postgres *postgres);
 struct error *marker_insert(struct work *work, struct postgres *postgres, const char *transaction,
                             bool *is_same);
 
+/*
+ * COMMIT. It is an error, too, if it had to be cancelled: then it has happened, but perhaps on this
+ * server alone, which waited for a synchronous standby.
+ */
+struct error *sql_commit(struct work *work, struct postgres *postgres,
+                         struct postgres_result *result, struct postgres_failure *failure);
+
+/* The statement after which COMMIT waits for the disk and for synchronous standbys. */
+extern const char sql_commit_waits[];
+
+/*
+ * What CREATE INDEX CONCURRENTLY and REINDEX CONCURRENTLY leave when they do not come to their end:
+ * `index "a", index "b"`, or NULL.
+ */
+const char *sql_left(struct work *work, struct postgres *postgres);
+
 /* Ends whatever backend an earlier try of this step has left, and waits until it is gone. */
 struct error *sql_fence(struct work *work, struct postgres *postgres);
 

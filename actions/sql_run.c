@@ -24,6 +24,36 @@ static struct error *execute(struct attempt *attempt, const char *text,
                             failure);
 }
 
+const char sql_commit_waits[] =
+    "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) "
+    "WHERE pg_catalog.current_setting('synchronous_commit') <> 'remote_apply'";
+
+struct error *sql_commit(struct work *work, struct postgres *postgres,
+                         struct postgres_result *result, struct postgres_failure *failure)
+{
+    struct error *error =
+        postgres_execute(postgres, work->arena, "COMMIT", work->deadline_ms, result, failure);
+    // A connection on which a statement had to be cancelled is closed, even where it was too late.
+    if (error != NULL || postgres_backend_pid(postgres) != 0)
+        return error;
+    if (failure != NULL)
+        failure->connection_lost = true;
+    error = work_pause(work, 0);
+    return error_new(work->arena, error == NULL ? ERROR_UNREACHABLE : error->kind,
+                     "COMMIT was not waited for: perhaps no synchronous standby has it");
+}
+
+const char *sql_left(struct work *work, struct postgres *postgres)
+{
+    struct postgres_result result;
+    struct error *error = postgres_execute(
+        postgres, work->arena,
+        "SELECT pg_catalog.string_agg('index \"' || indexrelid::pg_catalog.regclass || '\"', ', ') "
+        "FROM pg_catalog.pg_index WHERE NOT indisvalid",
+        work->deadline_ms, &result, NULL);
+    return error != NULL ? NULL : result.values[0];
+}
+
 static void attempt_close(struct attempt *attempt)
 {
     postgres_close(attempt->postgres);
@@ -204,11 +234,8 @@ static struct error *transaction_body(struct attempt *attempt,
                         NULL, NULL);
     if (error == NULL)
         error = execute(attempt,
-                        attempt->is_remote_apply
-                            ? "SET LOCAL synchronous_commit = remote_apply"
-                            : "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) "
-                              "WHERE pg_catalog.current_setting('synchronous_commit') <> "
-                              "'remote_apply'",
+                        attempt->is_remote_apply ? "SET LOCAL synchronous_commit = remote_apply"
+                                                 : sql_commit_waits,
                         NULL, NULL);
     return error;
 }
@@ -224,12 +251,21 @@ static bool says_rolled_back(const struct postgres_failure *failure)
            !starts_with(failure->sqlstate, "58") && !starts_with(failure->sqlstate, "XX");
 }
 
+/* Who does not know the end lets resume settle it, which of a step that failed it does not. */
+static enum apply end_unknown(struct error *cause, struct error **error)
+{
+    if (cause->kind == ERROR_FAILED)
+        cause->kind = ERROR_UNREACHABLE;
+    *error = cause;
+    return APPLY_MAYBE;
+}
+
 static enum apply commit(struct attempt *attempt, struct error **error)
 {
     struct work *work = attempt->work;
     struct postgres_result result;
     struct postgres_failure failure = {0};
-    struct error *cause = execute(attempt, "COMMIT", &result, &failure);
+    struct error *cause = sql_commit(work, attempt->postgres, &result, &failure);
     if (cause == NULL && !equal(result.command, "COMMIT")) {
         *error = error_new(work->arena, ERROR_FAILED, "the transaction was rolled back at COMMIT");
         return APPLY_NOTHING;
@@ -239,17 +275,18 @@ static enum apply commit(struct attempt *attempt, struct error **error)
     *error = cause;
     if (says_rolled_back(&failure))
         return APPLY_NOTHING;
-    if (cause->kind == ERROR_STOPPED || attempt->is_standby)
-        return APPLY_MAYBE;
+    if (cause->kind != ERROR_FAILED || attempt->is_standby)
+        return end_unknown(cause, error);
 
     // The answer is lost, not the fact: the marker says at once what became of it.
     struct error *ignored = NULL;
     enum settle settle = sql_settle(work, &ignored);
-    if (settle == SETTLE_DONE)
-        *error = NULL;
-    return settle == SETTLE_DONE       ? APPLY_DONE
-           : settle == SETTLE_NOT_DONE ? APPLY_NOTHING
-                                       : APPLY_MAYBE;
+    if (settle == SETTLE_NOT_DONE)
+        return APPLY_NOTHING;
+    if (settle != SETTLE_DONE)
+        return end_unknown(cause, error);
+    *error = NULL;
+    return APPLY_DONE;
 }
 
 static enum apply apply_one(struct work *work, struct error **error)
@@ -299,9 +336,16 @@ static enum apply apply_none(struct work *work, struct error **error)
     *error = execute_texts(&attempt, true, &failure, &was_sent);
     if (*error == NULL)
         *error = sql_unsaved(work);
-    if (*error != NULL)
-        return was_sent ? APPLY_MAYBE : APPLY_NOTHING;
-    return node_find(work->step->params, "unless") != NULL ? APPLY_LOOK : APPLY_DONE;
+    if (*error == NULL)
+        return node_find(work->step->params, "unless") != NULL ? APPLY_LOOK : APPLY_DONE;
+    if (!was_sent)
+        return APPLY_NOTHING;
+    if (failure.connection_lost)
+        return end_unknown(*error, error);
+    const char *left = sql_left(work, attempt.postgres);
+    if (left != NULL)
+        *error = error_because(work->arena, *error, "left invalid: %s", left);
+    return APPLY_MAYBE;
 }
 
 enum apply sql_apply(struct work *work, struct error **error)

@@ -79,8 +79,9 @@ static struct error *settle_by_marker(struct work *work, struct postgres *postgr
     return error;
 }
 
-/* Ends what an earlier try has left, and asks for the marker of a transaction. */
-static struct error *ask(struct work *work, bool *is_there, bool *is_standby)
+/* Ends what an earlier try goes on with, and asks for the marker of a transaction, or for what
+ * statements without one have left invalid. */
+static struct error *ask(struct work *work, bool *is_there, bool *is_standby, const char **left)
 {
     struct postgres_request request;
     CLEANUP(close_connection) struct postgres *postgres = NULL;
@@ -96,6 +97,8 @@ static struct error *ask(struct work *work, bool *is_there, bool *is_standby)
         error = sql_fence(work, postgres);
     if (error == NULL && sql_is_one_transaction(work->step))
         error = settle_by_marker(work, postgres, is_there, is_standby);
+    else if (error == NULL)
+        *left = sql_left(work, postgres);
     return error;
 }
 
@@ -105,13 +108,14 @@ enum settle sql_settle(struct work *work, struct error **error)
         return SETTLE_NOT_DONE;
     const struct node *params = work->step->params;
     bool is_there = false, is_standby = false, has_unless = node_find(params, "unless") != NULL;
-    struct error *cause = ask(work, &is_there, &is_standby);
+    const char *left = NULL;
+    struct error *cause = ask(work, &is_there, &is_standby, &left);
 
     // A server that goes down breaks the connection first: the next try says that it is down.
     for (int tries = 1; tries < TRIES && cause != NULL && cause->kind == ERROR_FAILED &&
                         !work_server_is_down(cause) && work_pause(work, PAUSE_MS) == NULL;
          tries++)
-        cause = ask(work, &is_there, &is_standby);
+        cause = ask(work, &is_there, &is_standby, &left);
     if (cause != NULL)
         return in_doubt(work, cause, error);
     if (is_there)
@@ -123,8 +127,9 @@ enum settle sql_settle(struct work *work, struct error **error)
         if (is_there || sql_is_one_transaction(work->step))
             return is_there ? SETTLE_DONE : SETTLE_NOT_DONE;
         *error = error_new(work->arena, ERROR_FAILED,
-                           "it was interrupted, and its effect is not there; it may have left "
-                           "something");
+                           "it was interrupted, and its effect is not there; %s%s",
+                           left == NULL ? "it may have left something" : "left invalid: ",
+                           left == NULL ? "" : left);
         return SETTLE_BROKEN;
     }
     if (!sql_is_one_transaction(work->step))

@@ -58,6 +58,16 @@ int host_set_stop(struct host *host, int stop_fd)
     return former;
 }
 
+void host_leave_when_stopped(struct host *host)
+{
+    host->leaves_when_stopped = true;
+}
+
+bool host_leaves_when_stopped(const struct host *host)
+{
+    return host->leaves_when_stopped;
+}
+
 const struct host_settings *host_settings(const struct host *host)
 {
     return host->settings;

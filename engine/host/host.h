@@ -28,6 +28,13 @@ void host_free(struct host *host); /* closes everything; NULL is fine */
  */
 int host_set_stop(struct host *host, int stop_fd);
 
+/*
+ * For what only looks and must end at once: after ERROR_STOPPED not even a statement is cancelled.
+ * The server's own timeout ends it.
+ */
+void host_leave_when_stopped(struct host *host);
+bool host_leaves_when_stopped(const struct host *host);
+
 const struct host_settings *host_settings(const struct host *host);
 
 /* Connects and proves the host key; done by every other call when needed. */

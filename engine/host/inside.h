@@ -94,6 +94,7 @@ struct tunnel;
 struct host {
     const struct host_settings *settings;
     int stop_fd;
+    bool leaves_when_stopped;
     const char *login;  /* the user of the session */
     char *claim;        /* in whose name it is changed: see claim.h; or NULL */
     struct arena arena; /* for the session's lifetime */

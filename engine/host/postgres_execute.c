@@ -10,8 +10,10 @@
 #include <string.h>
 
 enum {
+    // A host that is silent keeps nobody waiting: neither who stops, nor past the deadline.
     CANCEL_TIMEOUT_MS = 10000,
-    CANCEL_OVERTIME_MS = 700, /* of it after the statement's deadline: the host may be silent */
+    CANCEL_SEND_MS = 2000,    /* of it until the cancellation is answered */
+    CANCEL_OVERTIME_MS = 700, /* of it after the statement's deadline */
 };
 
 /* One execution. */
@@ -205,16 +207,17 @@ static struct error *statement_cancel(struct reading *reading, struct error *why
 {
     struct postgres *postgres = reading->postgres;
     int64_t now_ms = clock_ms();
+    int64_t end_ms = (deadline_ms < now_ms ? now_ms : deadline_ms) + CANCEL_OVERTIME_MS;
+    int64_t send_ms = now_ms + CANCEL_SEND_MS;
     int stop_fd = host_set_stop(postgres->host, -1);
     struct error *error;
 
-    deadline_ms = (deadline_ms < now_ms ? now_ms : deadline_ms) + CANCEL_OVERTIME_MS;
-    if (deadline_ms > now_ms + CANCEL_TIMEOUT_MS)
-        deadline_ms = now_ms + CANCEL_TIMEOUT_MS;
+    if (end_ms > now_ms + CANCEL_TIMEOUT_MS)
+        end_ms = now_ms + CANCEL_TIMEOUT_MS;
     reading->is_draining = why->kind == ERROR_FAILED;
-    error = cancel_send(postgres, reading->arena, deadline_ms);
+    error = cancel_send(postgres, reading->arena, send_ms < end_ms ? send_ms : end_ms);
     if (error == NULL)
-        error = results_read(reading, deadline_ms);
+        error = results_read(reading, end_ms);
     (void)host_set_stop(postgres->host, stop_fd);
 
     if (error == NULL && reading->failure == NULL && !reading->is_draining)
@@ -274,7 +277,10 @@ static struct error *statement_run(struct reading *reading, int64_t deadline_ms,
         error = error_new(reading->arena, ERROR_TIMEOUT, "the statement did not end in time");
     else if (error->kind == ERROR_STOPPED)
         error = error_new(reading->arena, ERROR_STOPPED, "the statement was cancelled");
-    error = statement_cancel(reading, error, deadline_ms, is_lost);
+    if (error->kind == ERROR_STOPPED && host_leaves_when_stopped(postgres->host))
+        *is_lost = true;
+    else
+        error = statement_cancel(reading, error, deadline_ms, is_lost);
     connection_close(postgres);
     return error;
 }

@@ -1,136 +1,134 @@
 #!/usr/bin/env bash
-# kill -9 before and after every journal record of a run on scripted hosts: two names of this machine, each with a
-# real sshd on loopback. After each kill, `resume` must reach the state of an undisturbed run, and no step's effect may
-# happen twice: every job appends a line of its own to a file.
+# kill -9 before and after every record of a run's journal, and again during the resume. What an undisturbed run comes to is
+# come to after every kill: the same effects, each exactly once, the same states, nothing left on a host.
+#
+#   scripted.sh            all phases of blue-green.yml on scripted hosts, killed at every record and around every effect; and
+#                          every state on disk that further kills, however many, can lead to. A small plan with the real
+#                          program and sshd: killed at every sync, and once more in the resume.
+#   scripted.sh nightly    on scripted hosts also every second kill after every first one, with SIGKILL; the small plan two deep
+#
+# On scripted hosts (scripted_run.c, world/) an effect is a line in a file, so a kill is milliseconds. States on disk that do
+# not differ in anything that resume can see are resumed once.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=small.sh
+. "$here/small.sh"
+length=${1:-short}
+scripted_run=$(dirname "$HOLDBACK")/tests/crash-scripted_run
 kills=0 failed=0
 
-prepare() {
-    host_start a b
-    cat >"$work/cluster.yml" <<END
-cluster: scripted
-hosts:
-  $(host_entry a)
-  $(host_entry b)
-postgres: {os-user: root}
-patroni: {port: 1}
-END
-    cat >"$work/plan.yml" <<'EOF'
-holdback: 1
-plan: scripted
-variables: {folder: {about: where the effects go, type: text}}
-preflight:
-  - {id: folder-is-there, hosts: [a, b], wait-until: {file: "${folder}"}}
-deploy:
-  - {id: one, hosts: [a, b], remote-shell: {run: 'echo "one $host_name" >>"$folder/effects"'}, if-interrupted: ask}
-  - {id: file, hosts: a, edit-conf: {file: "${folder}/conf", format: postgresql, state: present, set: {port: "1"}}}
-  - id: pair
-    hosts: [a, b]
-    serial: 1
-    steps:
-      - {id: two, remote-shell: {run: 'echo "two $host_name" >>"$folder/effects"; echo "$host_name"', save: [name]}, if-interrupted: ask}
-      - {id: three, remote-shell: {run: 'echo "three $name" >>"$folder/effects"'}, if-interrupted: ask}
-  - {id: there, hosts: a, wait-until: {file: "${folder}/conf", contains: port}}
-commit:
-  - {id: four, hosts: b, remote-shell: {run: 'echo "four" >>"$folder/effects"'}, if-interrupted: ask}
-rollback:
-  - id: undo
-    when: {may-have-happened: one}
-    hosts: a
-    steps:
-      - {id: file-back, edit-conf: {restore: file}}
-      - {id: five, remote-shell: {run: 'echo "five" >>"$folder/effects"'}, if-interrupted: ask}
-EOF
-}
-
-# Runs a command, killed at a sync; true: it came to its end.
-attempt() { # AT BEFORE COMMAND...
-    local at=$1 before=$2
-    shift 2
-    HOLDBACK_KILL_AT=$at HOLDBACK_KILL_BEFORE=$before LD_PRELOAD=$KILLER \
-        "$HOLDBACK" "$@" --yes --journal "$work/journal" </dev/null >"$work/out" 2>"$work/err"
-}
-
-fresh() {
-    rm -rf "$work/journal" "$work/effects" "$work"/home-*/.holdback
-    mkdir -p "$work/effects"
-}
-
-deploy=(deploy "$work/plan.yml" -c "$work/cluster.yml" --set "folder=$work/effects")
-
-state_of_run() {
-    sort "$work/effects/effects" 2>/dev/null
-    cat "$work/effects/conf" 2>/dev/null
-    "$HOLDBACK" runs --journal "$work/journal" 2>/dev/null | grep -oE 'committed|rolled-back|deployed|deploying|refused|preflight' | head -1
-    find "$work"/home-*/.holdback 2>/dev/null
-    return 0
-}
-
-# One run, with a kill at sync AT of its command number NTH (1: deploy, 2: the second command).
-run_with_kill() { # SECOND NTH AT BEFORE
-    local second=$1 nth=$2 at=$3 before=$4 status killed=0 tries
-    fresh
-    for command in 1 2; do
-        local args=("${deploy[@]}")
-        [ "$command" = 2 ] && args=("$second")
-        if [ "$command" = "$nth" ]; then
-            attempt "$at" "$before" "${args[@]}"
-        else
-            attempt 0 0 "${args[@]}"
+blue_green() { # JOBS PAIRS
+    local scenario running=0 ended=0
+    trap 'kill $(jobs -p) 2>/dev/null; wait; exit 1' TERM
+    for scenario in script-and-wipe rollback on-failure commit two-hosts let-go; do
+        if [ "$running" -eq "$1" ]; then
+            wait -n || ended=1
+            running=$((running - 1))
         fi
-        status=$?
-        tries=0
-        while [ "$status" -eq 137 ]; do
-            killed=1
-            tries=$((tries + 1))
-            [ "$tries" -gt 3 ] && break
-            # What was killed before its run had begun left nothing to resume: it is typed again.
-            if "$HOLDBACK" runs --journal "$work/journal" 2>/dev/null | grep -qE 'deploy|preflight|commit|rolling'; then
-                attempt 0 0 resume
-            else
-                attempt 0 0 "${args[@]}"
+        mkdir -p "$work/$scenario"
+        "$scripted_run" "$root/plans/blue-green.yml" "$work/$scenario" "$scenario" "$2" &
+        running=$((running + 1))
+    done
+    for (( ; running > 0; running--)); do
+        wait -n || ended=1
+    done
+    return "$ended"
+}
+
+# Types SECOND after deploy; the commands from the first or second on (NTH) are killed at KILLS ("SYNC:BEFORE"), each at one.
+# How many came to that is in $came; false: it ended as it must not.
+play() { # SECOND NTH KILL...
+    local second=$1 nth=$2 command args next wanted kill status tries
+    shift 2
+    came=0
+    small_begin
+    for command in 1 2; do
+        args=("${deploy[@]}") wanted=deployed
+        if [ "$command" = 2 ]; then
+            args=("$second") wanted=committed
+            [ "$second" = commit ] || wanted=rolled-back
+        fi
+        next=("${args[@]}")
+        for ((tries = 0; tries < 6; tries++)); do
+            kill=0:0
+            if [ "$command" -ge "$nth" ] && [ $# -gt 0 ]; then
+                kill=$1
+                shift
             fi
+            small_type "${kill%:*}" "${kill#*:}" "${next[@]}"
             status=$?
-            # Nor is there anything to resume of a command whose own record was lost.
-            if [ "$status" -eq 0 ] && grep -q 'nothing to resume: commit or roll back' "$work/err" && [ "$command" = 2 ]; then
-                attempt 0 0 "${args[@]}"
-                status=$?
+            [ "$status" -eq 0 ] && [ "$(small_state)" = "$wanted" ] && continue 2
+            # Of a command whose own record was lost there is nothing to resume.
+            next=("${args[@]}")
+            if [ "$status" -eq 137 ]; then
+                came=$((came + 1))
+                [ -z "$(small_state)" ] || next=(resume)
+            elif [ "$status" -ne 0 ]; then
+                break
             fi
         done
-        [ "$status" -eq 0 ] || { echo "status $status after a kill at $at of command $nth: $(tail -3 "$work/err")" >&2; return 2; }
+        echo "${args[0]} ended with status $status: $(tail -3 "$work/err")" >&2
+        return 1
     done
-    [ "$killed" -eq 1 ]
 }
 
-check_all() { # SECOND
-    local second=$1 wanted nth before at result
-    run_with_kill "$second" 0 0 0
-    wanted=$(state_of_run)
-    for nth in 1 2; do
+check() { # SECOND NTH KILL...
+    play "$@"
+    local ended=$?
+    [ "$came" -gt 0 ] || return
+    kills=$((kills + came))
+    [ "$ended" -eq 0 ] && [ "$(small_outcome)" = "$wanted" ] && return
+    failed=$((failed + 1))
+    echo "FAILED  deploy and $1, from command $2 on killed at $(printf '%s ' "${@:3}")" >&2
+    diff <(echo "$wanted") <(small_outcome) >&2
+}
+
+# All kills that begin with these: deeper ones in the resumes that follow.
+check_deeper() { # DEPTH SECOND NTH KILL...
+    local depth=$1 at before
+    shift
+    for ((at = 1; at < 60; at++)); do
         for before in 0 1; do
-            at=1
-            while :; do
-                run_with_kill "$second" "$nth" "$at" "$before"
-                result=$?
-                [ "$result" -eq 1 ] && break
-                kills=$((kills + 1))
-                if [ "$result" -eq 2 ] || [ "$(state_of_run)" != "$wanted" ]; then
-                    failed=$((failed + 1))
-                    echo "FAILED  deploy, $second: killed at sync $at (before: $before) of command $nth" >&2
-                    diff <(echo "$wanted") <(state_of_run) >&2
-                fi
-                at=$((at + 1))
-                [ "$at" -gt 60 ] && break
+            check "$@" "$at:$before"
+            [ "$came" -eq $(($# - 1)) ] || return
+            [ "$depth" -gt 1 ] && check_deeper $((depth - 1)) "$@" "$at:$before"
+        done
+    done
+}
+
+check_small() { # SECOND
+    local second=$1 nth before at
+    play "$second" 3 || failed=$((failed + 1))
+    wanted=$(small_outcome)
+    for nth in 1 2; do
+        if [ "$length" = nightly ]; then
+            check_deeper 2 "$second" "$nth"
+            continue
+        fi
+        for before in 0 1; do
+            for ((at = 1; at < 60; at++)); do
+                check "$second" "$nth" "$at:$before" "$((1 + RANDOM % 6)):$((RANDOM % 2))"
+                [ "$came" -gt 0 ] || break
             done
         done
     done
 }
 
-KILLER=$work/kill_at_sync.so
-cc -shared -fPIC -O1 -D_GNU_SOURCE -o "$KILLER" "$here/kill_at_sync.c" -ldl -lpthread || exit 1
-prepare
-check_all commit
-check_all rollback
-echo "$((kills - failed)) passed, $failed failed"
-[ "$failed" -eq 0 ] && [ "$kills" -gt 0 ]
+[ -x "$scripted_run" ] || fail "there is no $scripted_run: it is built with -DDEVELOPER=ON"
+jobs=2 pairs=0
+[ "$length" = nightly ] && jobs=$(nproc) pairs=all
+export SEED=$seed
+blue_green "$jobs" "$pairs" >"$work/blue-green" 2>"$work/blue-green.err" &
+scripted_pid=$!
+pids+=("$scripted_pid")
+small_prepare
+check_small commit
+check_small rollback
+wait "$scripted_pid" || failed=$((failed + 1))
+cat "$work/blue-green.err" >&2
+cat "$work/blue-green"
+[ "$(grep -c ' 0 failed$' "$work/blue-green")" -eq 6 ] || failed=$((failed + 1))
+scripted_kills=$(awk '{kills += $2} END {print kills}' "$work/blue-green")
+echo "seed $seed: $scripted_kills kills on scripted hosts, $kills with the real program"
+echo "$((scripted_kills + kills - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$kills" -gt 0 ] && [ "$scripted_kills" -gt 0 ]
