@@ -27,7 +27,8 @@ struct error *file_write_end(struct arena *arena, struct file_writer *writer, co
                              size_t length);
 void file_write_abandon(struct file_writer *writer); /* nothing, where it has ended */
 
-/* mkdir -p with MODE for what is made, which is on disk then; an existing folder is left as it is. */
+/* mkdir -p with MODE for what is made, which is on disk then; an existing folder is left as it is.
+ */
 struct error *folder_make(struct arena *arena, const char *path, mode_t mode);
 
 /* PATH seen from FOLDER: absolute paths and "~/" stay what they mean; "" joins to FOLDER. */

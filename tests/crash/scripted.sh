@@ -4,7 +4,7 @@
 #
 #   scripted.sh            all phases of blue-green.yml on scripted hosts, killed at every record and around every effect; and
 #                          every state on disk that further kills, however many, can lead to. A small plan with the real
-#                          program and sshd: killed at every sync, and once more in the resume.
+#                          program and sshd: killed after every sync; and before it, then once more in the resume.
 #   scripted.sh nightly    on scripted hosts also every second kill after every first one, with SIGKILL; the small plan two deep
 #
 # On scripted hosts (scripted_run.c, world/) an effect is a line in a file, so a kill is milliseconds. States on disk that do
@@ -97,7 +97,7 @@ check_deeper() { # DEPTH SECOND NTH KILL...
 }
 
 check_small() { # SECOND
-    local second=$1 nth before at
+    local second=$1 nth before at again
     play "$second" 3 || failed=$((failed + 1))
     wanted=$(small_outcome)
     for nth in 1 2; do
@@ -107,7 +107,9 @@ check_small() { # SECOND
         fi
         for before in 0 1; do
             for ((at = 1; at < 60; at++)); do
-                check "$second" "$nth" "$at:$before" "$((1 + RANDOM % 6)):$((RANDOM % 2))"
+                again=()
+                [ "$before" = 0 ] || again=("$((1 + RANDOM % 6)):$((RANDOM % 2))")
+                check "$second" "$nth" "$at:$before" ${again[@]+"${again[@]}"}
                 [ "$came" -gt 0 ] || break
             done
         done
