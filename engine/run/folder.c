@@ -176,6 +176,13 @@ enum {
     TAIL_BYTES = 4096, /* behind the record that closes a run only a few short ones follow */
 };
 
+static unsigned long number_of(const char *line, const char *key)
+{
+    const char *at = strstr(line, key);
+
+    return at == NULL ? 0 : strtoul(at + strlen(key), NULL, 10);
+}
+
 /* True if the end of the journal in FOLDER says that the run is closed: reading no more is cheap.
  */
 static bool is_closed(struct arena *arena, const char *folder)
@@ -192,12 +199,10 @@ static bool is_closed(struct arena *arena, const char *folder)
     // A record that a power loss has torn does not count, although it may still be legible, nor one
     // that is whole behind another that is torn: it must say that all before it were on disk.
     for (char *line = tail, *end; got > 0 && (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        unsigned long number = 0, durable = 0;
-
         *end = '\0';
-        (void)sscanf(line, "{\"n\":%lu,\"at\":\"%*[^\"]\",\"durable\":%lu", &number, &durable);
         for (int state = RUN_REFUSED; state <= RUN_CLOSED; state++)
-            closed |= number == durable + 1 && journal_line_is_whole(line, (size_t)(end - line)) &&
+            closed |= number_of(line, "{\"n\":") == number_of(line, ",\"durable\":") + 1 &&
+                      journal_line_is_whole(line, (size_t)(end - line)) &&
                       strstr(line, arena_printf(arena, "\"type\":\"state\",\"state\":\"%s\"",
                                                 run_state_names[state])) != NULL;
     }
