@@ -3,25 +3,6 @@
 
 #include <string.h>
 
-/* Does CURRENT already say what PATCH wants? *FIRST is the first key that it does not. */
-static bool is_patched(const struct node *patch, const struct node *current,
-                       const struct node **first)
-{
-    NODE_EACH(item, patch)
-    {
-        const struct node *now = node_find(current, item->key);
-        bool is_so = item->kind == NODE_NULL  ? now == NULL || now->kind == NODE_NULL
-                     : item->kind == NODE_MAP ? is_patched(item, now, first)
-                                              : json_equal(item, now);
-        if (is_so)
-            continue;
-        if (item->kind != NODE_MAP)
-            *first = item;
-        return false;
-    }
-    return true;
-}
-
 /* The patch that brings back what PATCH changes. */
 static void append_inverse(struct text *out, const struct node *patch, const struct node *current)
 {
@@ -81,7 +62,7 @@ static struct error *look_config(struct work *work, const struct node *value, bo
     struct error *error = current_config(work, &current);
     if (error != NULL)
         return error;
-    *is_so = is_patched(value, current, &first);
+    *is_so = json_is_patched(value, current, &first);
     *words = *is_so ? "the configuration is as wanted"
                     : arena_printf(work->arena, "\"%s\" is not as wanted",
                                    first == NULL ? value->child->key : first->key);

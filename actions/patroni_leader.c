@@ -24,9 +24,11 @@ struct error *patroni_post(struct work *work, const struct host_settings *member
                            const char *json, enum patroni_reach *reach,
                            struct patroni_answer *answer)
 {
+    // The answer may be lost: the other half of the time is for looking what became of it.
+    int64_t now_ms = clock_ms(), deadline_ms = now_ms + (work->deadline_ms - now_ms) / 2;
     *answer = (struct patroni_answer){0};
     struct error *error = patroni_request(work->host, work->arena, member, "POST", path, json,
-                                          work->deadline_ms, reach, answer);
+                                          deadline_ms, reach, answer);
     if (error == NULL && *reach == PATRONI_REFUSED)
         error = error_new(work->arena, ERROR_FAILED, "Patroni of \"%s\" is not running",
                           member->member);
@@ -52,8 +54,9 @@ static struct error *look_leader(struct work *work, const struct node *value, bo
     // The key comes before the promotion: only who also writes leads.
     bool is_promoted = equal(status.role, "leader") || equal(status.role, "standby_leader");
     *is_so = equal(leader, wanted->member) && is_promoted;
-    *words = leader == NULL ? "no member leads"
-                            : arena_printf(work->arena, "member \"%s\" leads", leader);
+    *words = !is_known        ? "no answer: no Patroni knows the cluster"
+             : leader == NULL ? "no member leads"
+                              : arena_printf(work->arena, "member \"%s\" leads", leader);
     if (!*is_so && !work->is_repeat)
         work_change(work, "switchover from \"%s\" to \"%s\"", leader == NULL ? "nobody" : leader,
                     wanted->member);
@@ -74,8 +77,9 @@ static struct error *apply_leader(struct work *work, const struct node *value, e
         return error;
     const char *leader = cluster.leader == NULL ? NULL : cluster.leader->name;
     if (leader == NULL)
-        return error_new(work->arena, ERROR_FAILED, "cannot switch over to \"%s\": no member leads",
-                         wanted->member);
+        return error_new(work->arena, ERROR_FAILED, "cannot switch over to \"%s\": %s",
+                         wanted->member,
+                         is_known ? "no member leads" : "no Patroni knows the cluster");
     // The key has moved already, and the promotion is under way.
     if (equal(leader, wanted->member))
         return NULL;

@@ -77,21 +77,34 @@ struct error *patroni_members(struct work *work, struct patroni_cluster *out, bo
     return NULL;
 }
 
+/* Whether what was asked for without an answer is done. */
+static struct error *config_shows(struct work *work, const char *json, bool *is_so)
+{
+    const struct node *patch, *first;
+    struct patroni_answer config;
+    struct error *error = json_parse(work->arena, "a patch", json, strlen(json), &patch);
+    if (error == NULL)
+        error = patroni_ask_any(work, "/config", &config);
+    if (error == NULL)
+        *is_so = config.body != NULL && json_is_patched(patch, config.body, &first);
+    return error;
+}
+
 struct error *patroni_patch_config(struct work *work, const char *json)
 {
     const char *refusal = NULL;
     do {
         const struct host_settings *member = NULL;
         while ((member = next_member(work, member)) != NULL) {
-            enum patroni_reach reach;
+            enum patroni_reach reach = PATRONI_SILENT;
             struct patroni_answer answer = {0};
-            struct error *error =
-                patroni_request(work->host, work->arena, member, "PATCH", "/config", json,
-                                work->deadline_ms, &reach, &answer);
-            if (error != NULL)
+            struct error *error = patroni_request(work->host, work->arena, member, "PATCH",
+                                                  "/config", json, patience(work), &reach, &answer);
+            bool is_so = reach == PATRONI_ANSWERED && answer.status == 200;
+            if (error == NULL && reach == PATRONI_SILENT)
+                error = config_shows(work, json, &is_so);
+            if (error != NULL || is_so)
                 return error;
-            if (reach == PATRONI_ANSWERED && answer.status == 200)
-                return NULL;
             if (reach == PATRONI_SILENT && refusal == NULL)
                 refusal =
                     arena_printf(work->arena, "no answer from Patroni of \"%s\"", member->member);
@@ -225,5 +238,23 @@ bool json_equal(const struct node *a, const struct node *b)
         NODE_EACH(item, a)
     if (!json_equal(item, node_find(b, item->key)))
         return false;
+    return true;
+}
+
+bool json_is_patched(const struct node *patch, const struct node *current,
+                     const struct node **first)
+{
+    NODE_EACH(item, patch)
+    {
+        const struct node *now = node_find(current, item->key);
+        bool is_so = item->kind == NODE_NULL  ? now == NULL || now->kind == NODE_NULL
+                     : item->kind == NODE_MAP ? json_is_patched(item, now, first)
+                                              : json_equal(item, now);
+        if (is_so)
+            continue;
+        if (item->kind != NODE_MAP)
+            *first = item;
+        return false;
+    }
     return true;
 }

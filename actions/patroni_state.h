@@ -50,4 +50,8 @@ struct error *patroni_role_host(struct work *work, const char *role,
 /* Equal values; the order of a map's keys does not count, and 1 equals "1", as Patroni sees it. */
 bool json_equal(const struct node *a, const struct node *b);
 
+/* Does CURRENT say what the merge patch PATCH wants? *FIRST is the first key that it does not. */
+bool json_is_patched(const struct node *patch, const struct node *current,
+                     const struct node **first);
+
 #endif

@@ -3,13 +3,15 @@
 
 enum {
     CLEAN_TIMEOUT_MS = 30000,
+    CLEAN_LOST_MS = 5000, /* of a host that did not answer a moment ago */
 };
 
 /* Every user that a step may have acted as has a folder. */
 static void folders_remove(struct worker *worker)
 {
     struct run *run = worker->run;
-    const int64_t deadline_ms = clock_ms() + CLEAN_TIMEOUT_MS;
+    const bool is_lost = run->is_lost[run_host_index(run, worker->target)];
+    const int64_t deadline_ms = clock_ms() + (is_lost ? CLEAN_LOST_MS : CLEAN_TIMEOUT_MS);
     struct users users = users_of(&worker->arena, run, worker->target->name);
     const struct claim claim = claim_of(&worker->arena, run);
 
@@ -73,6 +75,9 @@ static void markers_clean(struct run *run)
     struct patroni_cluster members = {0};
     bool is_found = false;
 
+    // Looking leaves none, and a host that was silent then would be waited for again.
+    if (run->ledger.summary.state == RUN_PREFLIGHT || run->ledger.summary.state == RUN_REFUSED)
+        return;
     if (!plan_has_markers(run) && !run->ledger.was_taken_over)
         return;
 

@@ -5,6 +5,7 @@
 
 enum {
     ASK_TIMEOUT_MS = 20000,
+    ASK_PATRONI_MS = 5000, /* where it does not answer, the host itself is asked */
 };
 
 /* What a host says of the cluster it belongs to; NULL: not known. */
@@ -12,6 +13,17 @@ struct host_identity {
     const char *system_identifier, *scope, *member, *folder;
     int version;
 };
+
+/* What a host does not say is not known; one that is lost is an error. */
+static bool ask(struct worker *worker, const struct shell_request *request,
+                struct shell_result *out)
+{
+    struct error *error = host_shell(worker->host, &worker->arena, request, out);
+
+    if (error != NULL && error->kind == ERROR_UNREACHABLE)
+        worker->error = error;
+    return error == NULL;
+}
 
 /* Where no server answers, the data directory still knows. */
 static void ask_controldata(struct worker *worker, struct host_identity *identity)
@@ -30,7 +42,7 @@ static void ask_controldata(struct worker *worker, struct host_identity *identit
 
     if (arguments[0] == NULL || arguments[1] == NULL)
         return;
-    if (host_shell(worker->host, &worker->arena, &request, &result) != NULL)
+    if (!ask(worker, &request, &result))
         return;
 
     const char *out = text_string(&result.out);
@@ -57,7 +69,7 @@ static void ask_member(struct worker *worker, struct host_identity *identity)
 
     if (identity->member != NULL || arguments[0] == NULL)
         return;
-    if (host_shell(worker->host, &worker->arena, &request, &result) != NULL || result.status != 0)
+    if (!ask(worker, &request, &result) || result.status != 0)
         return;
 
     const char *out = text_string(&result.out);
@@ -91,7 +103,7 @@ static void identity_worker(struct worker *worker)
     worker->context = identity;
 
     struct error *error = patroni_read_status(worker->host, &worker->arena, worker->target,
-                                              deadline_ms, &reach, &status);
+                                              clock_ms() + ASK_PATRONI_MS, &reach, &status);
 
     if (error != NULL && error->kind != ERROR_FAILED) {
         worker->error = error;
@@ -106,8 +118,9 @@ static void identity_worker(struct worker *worker)
     }
     if (identity->system_identifier == NULL)
         ask_controldata(worker, identity);
-    ask_member(worker, identity);
-    if (plan_names_folder(run->plan))
+    if (worker->error == NULL)
+        ask_member(worker, identity);
+    if (worker->error == NULL && plan_names_folder(run->plan))
         worker->error =
             run_folder(worker->host, &worker->arena, run->id, worker->target->postgres.os_user,
                        !run->is_preview, deadline_ms, &identity->folder);

@@ -110,9 +110,15 @@ struct error *members_read(struct run *run, struct patroni_cluster *out)
     struct error *error = error_new(run->arena, ERROR_UNREACHABLE, "no host could be reached");
 
     for (size_t at = 0; at < run->cluster->host_count && error != NULL; at++) {
-        if (!run->is_lost[at])
-            error = patroni_read_cluster(run->hosts[at], run->arena, &run->cluster->hosts[at],
-                                         clock_ms() + ASK_TIMEOUT_MS, NULL, out);
+        // Before anything has begun every host must answer: one that does not is enough.
+        if (at > 0 && error->kind == ERROR_UNREACHABLE && !run->is_preview &&
+            run->ledger.summary.state == RUN_PREFLIGHT)
+            break;
+        if (run->is_lost[at])
+            continue;
+        error = patroni_read_cluster(run->hosts[at], run->arena, &run->cluster->hosts[at],
+                                     clock_ms() + ASK_TIMEOUT_MS, NULL, out);
+        run->is_lost[at] = error != NULL && error->kind == ERROR_UNREACHABLE;
     }
     if (error == NULL)
         return members_known(run, out);

@@ -42,6 +42,20 @@ static const char *reference_of(const struct run *run, struct arena *arena, cons
     return value == NULL ? NULL : value->text;
 }
 
+/* In whose name the host is changed. */
+static void changes_init(struct work *work, struct worker *worker, bool is_tidying)
+{
+    const struct run *run = worker->run;
+    const struct claim claim = {
+        .cluster = run->cluster->name, .run = run->id, .number = run->ledger.number};
+
+    work->number = run->ledger.number;
+    work->was_taken_over = run->ledger.was_taken_over;
+    if (run->journal != NULL && !run->is_preview)
+        host_set_claim(worker->host, claim_reference(work->arena, &claim, run->ledger.intent,
+                                                     is_tidying ? NULL : run->ledger.intent_step));
+}
+
 static void work_init(struct work *work, struct worker *worker, const struct task *task)
 {
     struct run *run = worker->run;
@@ -70,16 +84,9 @@ static void work_init(struct work *work, struct worker *worker, const struct tas
         .watch = watch,
         .watch_context = worker,
     };
-    work->number = run->ledger.number;
-    work->was_taken_over = run->ledger.was_taken_over;
-    if (run->journal != NULL && !run->is_preview) {
-        const struct claim claim = {
-            .cluster = run->cluster->name, .run = run->id, .number = run->ledger.number};
-
-        host_set_claim(worker->host,
-                       claim_reference(arena, &claim, run->ledger.intent,
-                                       task->kind == TASK_CLEAN ? NULL : run->ledger.intent_step));
-    }
+    // Guards look while the main thread goes on with the ledger; nobody else does.
+    if (task->kind != TASK_LOOK)
+        changes_init(work, worker, task->kind == TASK_CLEAN);
     if (task->try > 1)
         work->previous = operation_id(arena, run->id, step->id, host, task->try - 1);
 }
