@@ -111,7 +111,8 @@ in_pairs() { # FOLDER ARGUMENT NAME...
             count $?
             running=$((running - 1))
         fi
-        part "$name" "$folder/$name.sh" ${argument:+"$argument"} &
+        # Whatever the caller ignores (nohup, a job in the background) must not be ignored in the tests.
+        part "$name" env --default-signal=INT,HUP,TERM,PIPE "$folder/$name.sh" ${argument:+"$argument"} &
         running=$((running + 1))
     done
     while [ "$running" -gt 0 ]; do
