@@ -44,6 +44,13 @@ const char *marker_lock(struct work *work, int version);
  */
 struct error *marker_find(struct work *work, struct postgres *postgres, bool *found);
 
+/*
+ * After marker_find has found it, in the same transaction, which it commits: the marker is visible
+ * as soon as this server has it, also where the COMMIT that brought it was cut off while it waited
+ * for a synchronous standby. NULL: now the standbys have it too.
+ */
+struct error *marker_confirm(struct work *work, struct postgres *postgres);
+
 /* With the lock, in a transaction that it commits: no former holder's transaction gets past
  * marker_find any more. For one who took the run over. */
 struct error *marker_fence(struct work *work, struct postgres *postgres);

@@ -110,6 +110,19 @@ struct error *marker_find(struct work *work, struct postgres *postgres, bool *fo
     return error != NULL ? error : take_row(work, &result, found);
 }
 
+struct error *marker_confirm(struct work *work, struct postgres *postgres)
+{
+    struct postgres_result result;
+    // Only what writes is waited for.
+    struct error *error = execute(
+        work, postgres,
+        arena_printf(work->arena, "UPDATE holdback.marker SET at = at %s", of_this_step(work)),
+        &result);
+    if (error == NULL)
+        error = execute(work, postgres, sql_commit_waits, &result);
+    return error != NULL ? error : sql_commit(work, postgres, &result, NULL);
+}
+
 struct error *marker_fence(struct work *work, struct postgres *postgres)
 {
     struct postgres_result result;

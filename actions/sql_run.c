@@ -171,6 +171,8 @@ static struct error *begin(struct attempt *attempt, bool *found)
             execute(attempt, marker_lock(work, postgres_version(attempt->postgres)), NULL, NULL);
     if (error == NULL)
         error = marker_find(work, attempt->postgres, found);
+    if (error == NULL && *found)
+        error = marker_confirm(work, attempt->postgres);
     if (error != NULL || *found)
         return error;
     error = marker_prepare(work, attempt->postgres);
@@ -302,7 +304,7 @@ static enum apply apply_one(struct work *work, struct error **error)
     session.setting_count = 0;
 
     CLEANUP(attempt_close) struct attempt attempt = {.work = work};
-    bool has_unless = node_find(work->step->params, "unless") != NULL, found;
+    bool has_unless = node_find(work->step->params, "unless") != NULL, found = false;
     *error = attempt_open(&attempt, &session);
     if (*error == NULL && attempt.is_standby && !has_unless)
         *error = error_hint(work->arena,
@@ -312,7 +314,7 @@ static enum apply apply_one(struct work *work, struct error **error)
     if (*error == NULL)
         *error = begin(&attempt, &found);
     if (*error != NULL)
-        return APPLY_NOTHING;
+        return found ? end_unknown(*error, error) : APPLY_NOTHING;
     if (found)
         return has_unless ? APPLY_LOOK : APPLY_DONE;
     *error = transaction_body(&attempt, &request);

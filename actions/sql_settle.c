@@ -61,19 +61,25 @@ static struct error *settle_by_marker(struct work *work, struct postgres *postgr
 {
     struct postgres_result result;
     struct error *error =
-        postgres_execute(postgres, work->arena, "BEGIN", work->deadline_ms, &result, NULL);
+        postgres_execute(postgres, work->arena, "SELECT pg_catalog.pg_is_in_recovery()",
+                         work->deadline_ms, &result, NULL);
+    if (error != NULL)
+        return error;
+    *is_standby = postgres_is_true(&result);
+    error =
+        postgres_execute(postgres, work->arena,
+                         *is_standby ? "BEGIN" : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+                         work->deadline_ms, &result, NULL);
     if (error == NULL)
         error =
             postgres_execute(postgres, work->arena, marker_lock(work, postgres_version(postgres)),
                              work->deadline_ms, &result, NULL);
     if (error == NULL)
         error = marker_find(work, postgres, found);
-    if (error == NULL)
-        error = postgres_execute(postgres, work->arena, "SELECT pg_catalog.pg_is_in_recovery()",
-                                 work->deadline_ms, &result, NULL);
     if (error != NULL)
         return error;
-    *is_standby = postgres_is_true(&result);
+    if (*found && !*is_standby)
+        error = marker_confirm(work, postgres);
     if (!*found && !*is_standby && work->was_taken_over)
         error = marker_fence(work, postgres);
     return error;
