@@ -43,7 +43,7 @@ void *__libc_calloc(size_t count, size_t size); // NOLINT(bugprone-reserved-iden
 void *__libc_realloc(void *old, size_t size);   // NOLINT(bugprone-reserved-identifier)
 void __libc_free(void *memory);                 // NOLINT(bugprone-reserved-identifier)
 
-void free(void *memory)
+void free(void *memory) // NOLINT(readability-inconsistent-declaration-parameter-name)
 {
     __libc_free(memory);
 }

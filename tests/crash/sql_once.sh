@@ -363,7 +363,8 @@ crashes() {
     while [ "$(counted crashes)" -lt "$crashes" ] && [ "$number" -lt $((crashes * 3)) ] && [ ! -e "$work/failures" ]; do
         number=$((number + 1))
         reseed $((number * 8))
-        crash_of "$number" SET 8000
+        # Around COMMIT, or when resume asks what became of it.
+        if [ $((number % 4)) -lt 2 ]; then crash_of "$number" SET 8000; else crash_of "$number" "SELECT pg_catalog.count(" 8000; fi
         in_lanes crash_lane "$number" "${strike[@]}"
         if [ -e "$work/struck" ]; then
             rm "$work/struck"
@@ -510,14 +511,14 @@ verify_index() { # LANE
 
 index_lane() { # LANE KILLS
     local lane=$1 left=$2 strike us victim failures=0
-    local plan=$lane-index
+    local plan=$lane-index asked=(INSERT "SELECT indisvalid")
     reseed $((100 + ${lane#l}))
     while [ ! -e "$work/$lane.broken" ]; do
         # The index is built in half a second, and the other statement followed by one that takes 50 ms.
         case $((left <= 0 ? 3 : left % 3)) in
         0) moment CREATE 500000 ;;
         1) below 60000 && strike=(STRIKE_AT=INSERT "STRIKE_US=$us") ;;
-        2) if [ "$lane" = l1 ]; then crash_of 1 INSERT 100000; else moment CREATE 500000; fi ;;
+        2) if [ "$lane" = l1 ]; then crash_of 1 "${asked[RANDOM % 2]}" 30000; else moment CREATE 500000; fi ;;
         3) strike=(STRIKE_AT=never) ;;
         esac
         go "$lane" "${strike[@]}"
