@@ -76,7 +76,7 @@ static const char claim_releasing[] =
     "[ -d \"$h\" ] && lock_folder || { echo released; exit; }\n"
     "read_claim\n"
     "if [ \"$run\" = \"$2\" ]; then\n"
-    "  [ \"$3\" -ge \"$number\" ] || held\n"
+    "  [ \"$3\" -gt \"$number\" ] || [ \"$3 $from $journal\" = \"$number $5\" ] || held\n"
     "  rm -f -- \"$f\" \"$h/.$1\" \"$h/.$1.users\" && sync \"$h\" ||\n"
     "    fail \"could not remove \\\"$f\\\"\"\n"
     "fi\n"

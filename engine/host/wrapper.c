@@ -24,7 +24,7 @@ const char wrapper_common[] =
     "  while [ -d \"$hb_home\" ] && command exec 8<\"$hb_home\"; do\n"
     "    flock -w 10 8 ||\n"
     "      fail \"the folder \\\"$hb_home\\\" stays locked: something is being changed there\"\n"
-    "    [ \"$hb_home\" -ef /dev/fd/8 ] || continue\n"
+    "    [ \"$hb_home\" -ef /dev/fd/8 ] || { exec 8<&-; continue; }\n"
     "    [ ! -e \"$hb_home/$1\" ] || while read -r hb_key hb_value; do\n"
     "      case $hb_key in\n"
     "        number) hb_number=$hb_value ;; run) hb_run=$hb_value ;;\n"

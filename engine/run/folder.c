@@ -89,12 +89,12 @@ struct error *cluster_folder_lock(struct arena *arena, const char *journal, cons
     return NULL;
 }
 
-/* Ids sort as the runs began: behind the second stand its 1024th part and a little chance. */
+/* Ids sort as the runs began: behind the second stand its 1024th part and 22 bits of chance. */
 static const char *run_id_new(struct arena *arena)
 {
     struct timespec now;
     struct tm parts;
-    unsigned char noise;
+    uint32_t noise;
     char stamp[32];
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
@@ -102,8 +102,8 @@ static const char *run_id_new(struct arena *arena)
     (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
     while (getrandom(&noise, sizeof noise, 0) != (ssize_t)sizeof noise)
         continue;
-    return arena_printf(arena, "%s-%04x", stamp,
-                        (unsigned)(now.tv_nsec / 976563) << 6 | (noise & 0x3f));
+    return arena_printf(arena, "%s-%08x", stamp,
+                        (uint32_t)(now.tv_nsec / 976563) << 22 | (noise & 0x3fffff));
 }
 
 struct error *run_folder_create(struct arena *arena, const char *cluster_folder, const char **id,

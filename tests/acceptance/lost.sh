@@ -103,7 +103,7 @@ a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     holdback rollback --yes
     expect_status 4
     expect_message 'fence-others'
-    run=$("$HOLDBACK" status 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{4\}' | head -1)
+    run=$("$HOLDBACK" status 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{8\}' | head -1)
     for _ in 1 2 3 4 5 6; do
         step=$(grep -o "resolve $run [a-z-]*@$dead" "$work/err" "$work/out" | head -1 | sed 's/.* //; s/@.*//')
         [ -n "$step" ] || fail "nothing to resolve is named"

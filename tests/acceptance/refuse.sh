@@ -152,7 +152,7 @@ a_second_run_is_refused_from_the_same_and_from_another_journal() {
     local run
     deploy "$work/good.sql"
     expect_status 0
-    run=$("$HOLDBACK" runs 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{4\}' | head -1)
+    run=$("$HOLDBACK" runs 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{8\}' | head -1)
     holdback deploy "$plan" -c "$file" --set "migration=$work/good.sql" --yes
     expect_status 5
     expect_message "$run"

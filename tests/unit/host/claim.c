@@ -133,6 +133,18 @@ static void a_released_claim_leaves_nothing_and_frees_the_cluster(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Two machines may give one id to two runs. */
+static void what_has_our_id_but_not_our_journal_is_not_ours_to_release(void **state)
+{
+    struct claim elsewhere = claim_of("run-1", 1);
+
+    (void)state;
+    elsewhere.journal = "/elsewhere/run-1";
+    assert_no_error(&arena, take("run-1", 1));
+    assert_non_null(claim_release(host, &arena, &elsewhere, user, within(10)));
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_claim_that_cannot_be_understood_is_refused(void **state)
 {
     (void)state;
@@ -426,6 +438,7 @@ int main(void)
         TEST(another_run_is_told_who_has_it),
         TEST(an_older_number_of_the_same_run_was_taken_over),
         TEST(a_released_claim_leaves_nothing_and_frees_the_cluster),
+        TEST(what_has_our_id_but_not_our_journal_is_not_ours_to_release),
         TEST(a_claim_that_cannot_be_understood_is_refused),
         TEST(of_six_that_race_one_gets_it),
         TEST(a_job_starts_only_under_its_own_number),
