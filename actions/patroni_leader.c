@@ -228,7 +228,8 @@ static struct error *apply_reload(struct work *work, const struct node *value, e
         error = error_new(work->arena, ERROR_FAILED, "no answer from Patroni of \"%s\"",
                           work->target->member);
     }
-    return error;
+    // It is done in the member's next loop, which may be far away.
+    return error != NULL ? error : patroni_poke(work, work->target);
 }
 
 const struct patroni_key patroni_reload_key = {

@@ -10,6 +10,7 @@ enum {
     LARGEST = 65536,
     SECTION_LARGEST = 6000, /* bytes of each list and table */
     PICTURE_LARGEST = 8000,
+    MORE_NAMES = 1000,   /* bytes that the table of names may grow by with the last texts */
     RESERVE = 1500,      /* headings, and what is said about what is missing */
     WORDS_LARGEST = 300, /* columns, and a quarter of the bytes: combining marks take no column */
 };
@@ -237,8 +238,9 @@ static const char how_to_read[] =
 void preview_markdown(struct preview *preview, struct text *out)
 {
     CLEANUP(text_release) struct text top = {0}, middle = {0}, picture = {0}, steps = {0};
-    CLEANUP(text_release) struct text tables = {0};
+    CLEANUP(text_release) struct text tables = {0}, constants = {0};
     struct markdown_steps written;
+    size_t room;
 
     append_head(preview, &top);
     append_decisions(preview, &middle);
@@ -249,12 +251,18 @@ void preview_markdown(struct preview *preview, struct text *out)
     append_variables(preview, &middle);
     text_append(&middle, how_to_read);
     append_files(preview, &tables);
-    // The table of names is known only when the texts are written.
-    written = markdown_steps(
-        preview, LARGEST - RESERVE - SECTION_LARGEST - top.length - middle.length - tables.length,
-        &steps);
+    room = LARGEST - RESERVE - top.length - middle.length - tables.length;
+    // The table of names is known only when the texts are written; it may leave room for more.
+    written = markdown_steps(preview, room - SECTION_LARGEST, &steps);
+    append_constants(preview, &constants);
+    if (written.missing + written.folded > 0 && constants.length + MORE_NAMES < SECTION_LARGEST) {
+        text_clear(&steps);
+        written = markdown_steps(preview, room - constants.length - MORE_NAMES, &steps);
+        text_clear(&constants);
+        append_constants(preview, &constants);
+    }
     append_left_out(&written, &top);
-    append_constants(preview, &steps);
+    text_append_bytes(&steps, text_string(&constants), constants.length);
     text_append_bytes(out, text_string(&top), top.length);
     text_append_bytes(out, text_string(&middle), middle.length);
     text_append_bytes(out, text_string(&steps), steps.length);

@@ -149,6 +149,16 @@ static bool value_is(const char *value, const struct node *is)
     return false;
 }
 
+/* The step that decides the variable, where it says "auto" until then. */
+static const struct step *decider(const struct preview *preview, const struct when *when)
+{
+    const struct value *value = scope_find(preview->scope, NULL, when->subject);
+
+    return value != NULL && equal(value->text, "auto")
+               ? plan_find_decider(preview->plan, when->subject)
+               : NULL;
+}
+
 static const char *skip_own(const struct preview *preview, const struct step *step)
 {
     for (size_t at = 0; at < step->when_count; at++) {
@@ -156,7 +166,7 @@ static const char *skip_own(const struct preview *preview, const struct step *st
         const struct value *value =
             when->kind == WHEN_VARIABLE ? scope_find(preview->scope, NULL, when->subject) : NULL;
 
-        if (value != NULL && !value_is(value->text, when->is))
+        if (value != NULL && !value_is(value->text, when->is) && decider(preview, when) == NULL)
             return arena_printf(preview->arena, "%s is %s", when->subject, value->text);
     }
     return NULL;
@@ -174,9 +184,13 @@ static const char *when_variable(const struct preview *preview, const struct whe
     struct arena *arena = preview->arena;
     const struct value *value = scope_find(preview->scope, NULL, when->subject);
     const char *is = when->is == NULL ? "true" : list_words(arena, when->is, " or ");
+    const struct step *step = decider(preview, when);
 
-    return arena_printf(arena, "only if \"%s\" is %s%s", when->subject, is,
-                        value != NULL && value_is(value->text, when->is) ? " (it is)" : "");
+    if (value != NULL && value_is(value->text, when->is))
+        return arena_printf(arena, "only if \"%s\" is %s (it is)", when->subject, is);
+    return step == NULL ? arena_printf(arena, "only if \"%s\" is %s", when->subject, is)
+                        : arena_printf(arena, "only if \"%s\" is %s (known after step %s)",
+                                       when->subject, is, step->id);
 }
 
 const char *when_words(const struct preview *preview, const struct when *when)

@@ -27,7 +27,8 @@ struct back {
     const struct fact *cleared, *started, *first_target;
     bool has_target;    /* in this phase */
     bool is_remembered; /* the cached configuration still says maintenance mode */
-    bool is_lone_told, has_delay, has_looked_in_wal;
+    bool is_lone_told, has_looked_in_wal;
+    const struct fact *delay; /* of replay, by a step of deploy; NULL: none */
     bool has_signal, has_no_standby_signal;
     bool has_started_service, is_led; /* since then it was seen that somebody leads */
     const struct step *target_step;   /* that was looked at last */

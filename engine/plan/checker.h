@@ -120,6 +120,9 @@ const struct guard *guard_of(const struct step *step);
 /* True if A runs, or begins to run, before B. */
 bool step_precedes(const struct step *a, const struct step *b);
 
+/* order.c: surely never both run in one run: their conditions say so. */
+bool steps_exclude(const struct step *a, const struct step *b);
+
 /* Calls VISIT with every guard and step, groups before their steps. */
 typedef void step_visitor(struct checker *checker, const struct step *step);
 void steps_each(struct checker *checker, step_visitor *visit);

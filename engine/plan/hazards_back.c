@@ -149,7 +149,8 @@ static void target_set(struct back *back, const struct fact *fact)
     if (back->target_step == fact->step)
         return;
     back->target_step = fact->step;
-    target_check(back->checker, fact, back->has_delay);
+    target_check(back->checker, fact,
+                 back->delay != NULL && !steps_exclude(back->delay->step, fact->step));
     if (lasting_setting(fact) != NULL)
         back->left_behind = fact;
 }
@@ -295,7 +296,7 @@ static void after_deploy(const struct back *deployed, enum phase phase)
         .now = deployed->now,
         .first_target = deployed->first_target,
         .is_remembered = deployed->is_remembered,
-        .has_delay = deployed->has_delay,
+        .delay = deployed->delay,
         .has_looked_in_wal = deployed->has_looked_in_wal,
     };
 
@@ -320,7 +321,8 @@ void back_check(struct checker *checker)
         if (guard_of(fact->step) == NULL)
             back.has_looked_in_wal |=
                 fact->effect == EFFECT_MARK_LOOKED_FOR && fact->step->phase != PHASE_PREFLIGHT;
-        back.has_delay |= fact->effect == EFFECT_DELAYED && fact->step->phase == PHASE_DEPLOY;
+        if (fact->effect == EFFECT_DELAYED && fact->step->phase == PHASE_DEPLOY)
+            back.delay = fact;
     }
     phase_check(&back, PHASE_DEPLOY);
     after_deploy(&back, PHASE_COMMIT);

@@ -149,10 +149,33 @@ static void role_names_add(struct checker *checker, const struct role *role)
     }
 }
 
+/* Whoever reads the plan must find one place where "auto" becomes something else. */
+static void decider_check(struct checker *checker, const struct step *step, const struct name *name,
+                          const struct node *node)
+{
+    const struct when *when = step->when;
+
+    if (step->phase == PHASE_PREFLIGHT && step->group == NULL && step->when_count == 1 &&
+        when->kind == WHEN_VARIABLE && equal(when->subject, name->name) && when->is != NULL &&
+        equal(when->is->text, "auto"))
+        return;
+    findings_add(checker->findings, node_place(checker->plan->file, node),
+                 arena_printf(checker->arena,
+                              "Let a step of the preflight do it, under when: {variable: %s, is: "
+                              "auto}.",
+                              name->name),
+                 "variable \"%s\" cannot be decided here", name->name);
+}
+
 static void saver_add(struct checker *checker, const struct step *step, const struct node *node)
 {
     struct name *name = table_find(&checker->names, node->text);
 
+    if (name != NULL && name->kind == NAME_VARIABLE &&
+        variable_has_choice(name->variable, "auto")) {
+        decider_check(checker, step, name, node);
+        return;
+    }
     if (name == NULL || name->kind != NAME_SAVED)
         name = name_add_new(checker, NAME_SAVED, node->text, node_place(checker->plan->file, node));
     if (name == NULL)

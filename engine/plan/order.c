@@ -5,6 +5,8 @@
  */
 #include "plan/checker.h"
 
+#include <string.h>
+
 enum {
     SAVERS_MOST = 200, /* of one name: with more alternatives than that, one is taken to be right */
 };
@@ -28,6 +30,30 @@ static bool is_opposite(const struct when *a, const struct when *b)
            (a->kind == WHEN_DID_NOT_HAPPEN && b->kind == WHEN_MAY_HAVE_HAPPENED);
 }
 
+/* A scalar is a list of one. */
+static const struct node *first_of(const struct node *is)
+{
+    return is->kind == NODE_LIST ? is->child : is;
+}
+
+static const struct node *next_of(const struct node *is, const struct node *item)
+{
+    return is->kind == NODE_LIST ? item->next : NULL;
+}
+
+static bool have_a_common_text(const struct node *a, const struct node *b)
+{
+    for (const struct node *one = first_of(a); one != NULL; one = next_of(a, one)) {
+        for (const struct node *other = first_of(b); other != NULL; other = next_of(b, other)) {
+            // What a reference stands for is not known.
+            if (equal(one->text, other->text) || one->text == NULL || other->text == NULL ||
+                strchr(one->text, '$') != NULL || strchr(other->text, '$') != NULL)
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Never both true at the same time. */
 static bool excludes(const struct when *a, const struct when *b)
 {
@@ -36,7 +62,7 @@ static bool excludes(const struct when *a, const struct when *b)
     if (is_opposite(a, b))
         return true;
     return a->kind == WHEN_VARIABLE && b->kind == WHEN_VARIABLE && a->is != NULL && b->is != NULL &&
-           a->is->kind == NODE_TEXT && b->is->kind == NODE_TEXT && !equal(a->is->text, b->is->text);
+           !have_a_common_text(a->is, b->is);
 }
 
 static bool is_same(const struct when *a, const struct when *b)
@@ -52,6 +78,19 @@ static const struct when *condition(const struct step *step, size_t index)
         step = step->group;
     }
     return step != NULL && index < step->when_count ? &step->when[index] : NULL;
+}
+
+bool steps_exclude(const struct step *a, const struct step *b)
+{
+    const struct when *own, *other;
+
+    for (size_t at = 0; (own = condition(a, at)) != NULL; at++) {
+        for (size_t index = 0; (other = condition(b, index)) != NULL; index++) {
+            if (excludes(own, other))
+                return true;
+        }
+    }
+    return false;
 }
 
 enum match {

@@ -60,6 +60,44 @@ const struct role *plan_find_role(const struct plan *plan, const char *name)
     return name == NULL ? NULL : table_find(&plan->names->roles, name);
 }
 
+const struct variable *plan_find_variable(const struct plan *plan, const char *name)
+{
+    for (size_t at = 0; at < plan->variable_count; at++) {
+        if (equal(plan->variables[at].name, name))
+            return &plan->variables[at];
+    }
+    return NULL;
+}
+
+bool variable_has_choice(const struct variable *variable, const char *text)
+{
+    NODE_EACH(choice, variable->choices)
+    {
+        if (equal(choice->text, text))
+            return true;
+    }
+    return false;
+}
+
+const struct step *plan_find_decider(const struct plan *plan, const char *variable)
+{
+    if (plan_find_variable(plan, variable) == NULL)
+        return NULL;
+    for (const struct step *step = NULL;
+         (step = plan_next_step(plan, PHASE_PREFLIGHT, step)) != NULL;) {
+        const struct node *save = step->steps == NULL ? node_find(step->params, "save") : NULL;
+
+        if (save == NULL || save->kind != NODE_LIST)
+            continue;
+        NODE_EACH(name, save)
+        {
+            if (equal(name->text, variable))
+                return step;
+        }
+    }
+    return NULL;
+}
+
 const struct step *plan_next_step(const struct plan *plan, enum phase phase,
                                   const struct step *step)
 {

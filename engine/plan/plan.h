@@ -127,6 +127,14 @@ const struct plan *plan_read(struct arena *arena, struct inputs *inputs, const c
 const struct step *plan_find_step(const struct plan *plan, const char *id); /* guards too */
 const struct role *plan_find_role(const struct plan *plan, const char *name);
 
+/*
+ * The step of the preflight that decides VARIABLE where it says "auto", or NULL: it saves a value
+ * of that name, which takes the variable's place from then on.
+ */
+const struct step *plan_find_decider(const struct plan *plan, const char *variable);
+const struct variable *plan_find_variable(const struct plan *plan, const char *name);
+bool variable_has_choice(const struct variable *variable, const char *text);
+
 /* All steps of a phase in the order they run, groups before their steps: NULL starts, NULL ends. */
 const struct step *plan_next_step(const struct plan *plan, enum phase phase,
                                   const struct step *step);

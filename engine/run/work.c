@@ -264,6 +264,20 @@ static enum look first_look(struct work *work, struct error **error)
     return work->step->action->look(work, error);
 }
 
+/* What decides a variable in place of "auto" must be one of its other choices. */
+static struct error *check_decisions(const struct work *work)
+{
+    for (const struct saved *saved = work->saved; saved != NULL; saved = saved->next) {
+        const struct variable *variable = plan_find_variable(work->plan, saved->name);
+
+        if (variable != NULL &&
+            (equal(saved->text, "auto") || !variable_has_choice(variable, saved->text)))
+            return error_new(work->arena, ERROR_FAILED, "variable \"%s\" cannot be \"%s\"",
+                             variable->name, saved->text);
+    }
+    return NULL;
+}
+
 static enum step_state wait_on_host(struct work *work, struct worker *worker, struct error **error)
 {
     const bool once = work->step->phase == PHASE_PREFLIGHT && !work->step->timeout_is_written;
@@ -279,6 +293,8 @@ static enum step_state wait_on_host(struct work *work, struct worker *worker, st
         look = look_until(work, worker, error);
     }
     if (look == LOOK_ALREADY)
+        *error = check_decisions(work);
+    if (look == LOOK_ALREADY && *error == NULL)
         return STEP_DONE;
     return look == LOOK_FAILED ? failed_look(*error) : STEP_NOTHING;
 }

@@ -19,13 +19,24 @@ enum {
     SETTINGS_MOST = 8,
 };
 
-static const char *const script_and_wipe[] = {"kind=script", "rebuild=wipe", NULL};
+static const char *const script_and_wipe[] = {"kind=script", "rebuild=wipe", "hold=delay",
+                                              "strategy=rebuild-dcs", NULL};
+static const char *const detached[] = {"hold=detached", NULL};
+static const char *const point[] = {"hold=point", NULL};
 static const char *const none[] = {NULL};
 
 /* A first command that an earlier scenario has is not killed again. */
 const struct scenario scenarios[] = {
-    {"commit", none, 3, NULL, false, true, "commit", {RUN_DEPLOYED, RUN_COMMITTED}, {0, 0}},
-    {"rollback", none, 3, NULL, false, false, "rollback", {RUN_DEPLOYED, RUN_ROLLED_BACK}, {0, 0}},
+    {"commit", point, 3, NULL, false, true, "commit", {RUN_DEPLOYED, RUN_COMMITTED}, {0, 0}},
+    {"rollback",
+     detached,
+     3,
+     NULL,
+     false,
+     false,
+     "rollback",
+     {RUN_DEPLOYED, RUN_ROLLED_BACK},
+     {0, 0}},
     {"script-and-wipe",
      script_and_wipe,
      3,
@@ -37,7 +48,7 @@ const struct scenario scenarios[] = {
      {0, 0}},
     {"two-hosts", none, 2, NULL, false, false, "rollback", {RUN_DEPLOYED, RUN_ROLLED_BACK}, {0, 0}},
     {"let-go",
-     none,
+     point,
      3,
      "migrate-sql",
      false,

@@ -101,14 +101,23 @@ static void effect(const struct work *work, const char *what)
     world_append(what, work->step->id, work->target->name, work->try);
 }
 
+/* What decides a variable takes its first choice after "auto"; other looks find 0. */
+static const char *saved_text(struct work *work, const char *name)
+{
+    const struct variable *variable = plan_find_variable(work->plan, name);
+
+    if (variable != NULL)
+        return variable->choices->child->next->text;
+    if (effect_of(work->step) == EFFECT_NONE)
+        return "0";
+    return arena_printf(work->arena, "%s %s %d", name, work->target->name,
+                        count_of(work, "effect", 0));
+}
+
 static void save(struct work *work)
 {
     NODE_EACH(name, node_find(work->step->params, "save"))
-    work_save(work, name->text,
-              effect_of(work->step) == EFFECT_NONE
-                  ? "0"
-                  : arena_printf(work->arena, "%s %s %d", name->text, work->target->name,
-                                 count_of(work, "effect", 0)));
+    work_save(work, name->text, saved_text(work, name->text));
 }
 
 static bool is_stopped(struct work *work, struct error **error)

@@ -266,6 +266,37 @@ static void a_host_that_the_preflight_cannot_reach_ends_it(void **state)
     assert_log("look a@pg1\nlook a@pg1\n");
 }
 
+#define DECIDED                                                                                    \
+    "preflight:\n"                                                                                 \
+    "  - {id: choose, hosts: leader, when: {variable: hold, is: auto}, sql: {query: SELECT 1 AS "  \
+    "hold, save: [hold]}}\n"                                                                       \
+    "deploy:\n" STEP("a", "held", ", when: {variable: hold, is: paused}")                          \
+        STEP("b", "held", ", when: {variable: hold, is: delayed}")
+
+static void what_a_step_decides_takes_the_place_of_auto(void **state)
+{
+    (void)state;
+    begin(DECIDED);
+    script("look", "choose", "already");
+    saves("choose", "hold", "delayed");
+
+    assert_string_equal(go(PHASE_PREFLIGHT), "");
+    assert_string_equal(go(PHASE_DEPLOY), "");
+    assert_log("look choose@pg1\nlook b@pg3\napply b@pg3\nlook b@pg3\n");
+}
+
+static void a_decision_that_is_no_choice_fails_the_step(void **state)
+{
+    (void)state;
+    begin(DECIDED);
+    script("look", "choose", "already");
+    saves("choose", "hold", "auto");
+
+    assert_string_equal(
+        go(PHASE_PREFLIGHT),
+        "step \"choose\" failed on leader (pg1): variable \"hold\" cannot be \"auto\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +318,8 @@ int main(void)
         SCENE_TEST(a_preflight_without_findings_is_passed),
         SCENE_TEST(a_preflight_step_with_a_timeout_looks_until_then),
         SCENE_TEST(a_host_that_the_preflight_cannot_reach_ends_it),
+        SCENE_TEST(what_a_step_decides_takes_the_place_of_auto),
+        SCENE_TEST(a_decision_that_is_no_choice_fails_the_step),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

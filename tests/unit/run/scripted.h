@@ -286,7 +286,9 @@ static inline void begin(const char *plan)
                                "roles: {leader: {patroni: leader}, held: {patroni: replica, one: "
                                "true}, replicas: {patroni: replica}, nobody: {patroni: "
                                "sync-standby, may-be-empty: true}}\n"
-                               "variables: {rebuild: {default: rewind}}\n"
+                               "variables:\n"
+                               "  rebuild: {default: rewind}\n"
+                               "  hold: {type: [auto, paused, delayed], default: auto}\n"
                                "defaults: {timeout: 300ms}\n";
     static const char cluster[] = "cluster: c\nhosts: {pg1: {address: 10.77.1.1}, pg2: {address: "
                                   "10.77.1.2}, pg3: {address: 10.77.1.3}}\n";
