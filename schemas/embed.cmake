@@ -1,6 +1,6 @@
-# Writes OUTPUT, a C file that holds every file of SCHEMAS byte for byte.
-set(code "#include \"plan/schema.h\"\n\nconst struct schema_file schema_files[] = {\n")
-foreach(file ${SCHEMAS})
+# Writes OUTPUT, a C file that holds every file of FILES byte for byte in the list ARRAY.
+set(code "#include \"base/embedded.h\"\n\nextern const struct embedded_file ${ARRAY}[];\nconst struct embedded_file ${ARRAY}[] = {\n")
+foreach(file ${FILES})
     get_filename_component(name ${file} NAME)
     file(READ ${file} hex HEX)
     string(REGEX REPLACE "(..)" "\\\\x\\1" bytes "${hex}")

@@ -113,21 +113,123 @@ void file_write_abandon(struct file_writer *writer)
     writer->fd = -1;
 }
 
-struct error *file_write_end(struct arena *arena, struct file_writer *writer, const char *bytes,
-                             size_t length)
+static struct error *writer_failed(struct arena *arena, struct file_writer *writer)
 {
-    if (!write_all(writer->fd, bytes, length) || fsync(writer->fd) != 0 ||
-        rename(writer->beside, writer->path) != 0) {
-        struct error *error = file_error(arena, "write", writer->path);
+    struct error *error = file_error(arena, "write", writer->path);
 
-        file_write_abandon(writer);
-        return error;
-    }
+    file_write_abandon(writer);
+    return error;
+}
+
+static struct error *writer_close(struct arena *arena, struct file_writer *writer)
+{
     (void)close(writer->fd);
     writer->fd = -1;
     if (!folder_sync(path_folder(arena, writer->path)))
         return file_error(arena, "sync the folder of", writer->path);
     return NULL;
+}
+
+static struct error *file_write_fill(struct arena *arena, struct file_writer *writer,
+                                     const char *bytes, size_t length)
+{
+    if (write_all(writer->fd, bytes, length) && fsync(writer->fd) == 0)
+        return NULL;
+    return writer_failed(arena, writer);
+}
+
+struct error *file_write_end(struct arena *arena, struct file_writer *writer, const char *bytes,
+                             size_t length)
+{
+    struct error *error = file_write_fill(arena, writer, bytes, length);
+
+    if (error != NULL)
+        return error;
+    if (rename(writer->beside, writer->path) != 0)
+        return writer_failed(arena, writer);
+    return writer_close(arena, writer);
+}
+
+/* Another's file that has come meanwhile stays. NFS cannot rename so, others cannot link. */
+static bool rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    return link(from, to) == 0 && unlink(from) == 0;
+}
+
+static struct error *file_write_end_new(struct arena *arena, struct file_writer *writer)
+{
+    if (!rename_new(writer->beside, writer->path))
+        return writer_failed(arena, writer);
+    return writer_close(arena, writer);
+}
+
+static bool has_same_bytes(struct arena *arena, const struct new_file *file)
+{
+    char *bytes;
+    size_t length;
+
+    return file_read(arena, file->path, file->length, &bytes, &length) == NULL &&
+           length == file->length && memcmp(bytes, file->bytes, length) == 0;
+}
+
+static struct error *files_compare(struct arena *arena, struct new_file *files, size_t count)
+{
+    const char *first = NULL;
+    size_t others = 0;
+    struct stat status;
+
+    for (size_t at = 0; at < count; at++) {
+        if (lstat(files[at].path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR))
+            continue;
+        files[at].is_there = has_same_bytes(arena, &files[at]);
+        if (files[at].is_there)
+            continue;
+        others += first != NULL;
+        first = first == NULL ? files[at].path : first;
+    }
+    if (first == NULL)
+        return NULL;
+    return error_new(arena, ERROR_INPUT,
+                     others == 0 ? "\"%s\" is there already"
+                                 : "\"%s\" and %zu more are there already",
+                     first, others);
+}
+
+struct error *files_write_new(struct arena *arena, struct new_file *files, size_t count)
+{
+    struct file_writer *writers = arena_alloc(arena, (count + 1) * sizeof *writers);
+    struct error *error = files_compare(arena, files, count);
+    size_t begun = 0, ended = 0;
+
+    for (; error == NULL && begun < count; begun++) {
+        writers[begun].fd = -1;
+        if (files[begun].is_there)
+            continue;
+        error = folder_make(arena, path_folder(arena, files[begun].path), 0777);
+        if (error == NULL)
+            error = file_write_begin(arena, files[begun].path, 0644, &writers[begun]);
+        if (error == NULL)
+            error =
+                file_write_fill(arena, &writers[begun], files[begun].bytes, files[begun].length);
+    }
+    for (; error == NULL && ended < count; ended++) {
+        if (!files[ended].is_there)
+            error = file_write_end_new(arena, &writers[ended]);
+    }
+    if (error == NULL)
+        return NULL;
+    for (size_t at = 0; at < begun; at++)
+        file_write_abandon(&writers[at]);
+    // The last one that was tried has not come to be.
+    for (size_t at = 0; at + 1 < ended; at++) {
+        if (!files[at].is_there)
+            (void)unlink(files[at].path);
+    }
+    return error;
 }
 
 struct error *file_write(struct arena *arena, const char *path, const char *bytes, size_t length,

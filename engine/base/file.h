@@ -27,6 +27,18 @@ struct error *file_write_end(struct arena *arena, struct file_writer *writer, co
                              size_t length);
 void file_write_abandon(struct file_writer *writer); /* nothing, where it has ended */
 
+/*
+ * Writes COUNT new files, and the folders that they need: all of them or none, each whole, and
+ * never over something. A file that has the same bytes already stays as it is (is_there); anything
+ * else in the way of one (ERROR_INPUT) keeps all from being written.
+ */
+struct new_file {
+    const char *path, *bytes;
+    size_t length;
+    bool is_there;
+};
+struct error *files_write_new(struct arena *arena, struct new_file *files, size_t count);
+
 /* mkdir -p with MODE for what is made, which is on disk then; an existing folder is left as it is.
  */
 struct error *folder_make(struct arena *arena, const char *path, mode_t mode);

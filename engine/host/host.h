@@ -16,6 +16,17 @@
 struct host;
 
 /*
+ * How SETTINGS come out, with the OpenSSH configuration that they may name. NULL: as it would be
+ * without anybody saying so (the usual keys, no jump host, the usual known-hosts files).
+ */
+struct host_route {
+    const char *address, *user, *identity, *known_hosts, *jump;
+    int port;
+};
+struct error *host_find_route(struct arena *arena, const struct host_settings *settings,
+                              int64_t deadline_ms, struct host_route *out);
+
+/*
  * STOP_FD: when readable, calls end with ERROR_STOPPED (-1: none). APPLICATION names us to
  * sshd-side logs and PostgreSQL (application_name).
  */
@@ -80,6 +91,10 @@ void shell_result_release(struct shell_result *result);
  */
 struct error *host_shell(struct host *host, struct arena *arena,
                          const struct shell_request *request, struct shell_result *out);
+
+/* Logs in, and starts USER's shell without waiting for it: that takes longer than the login. */
+struct error *host_shell_begin(struct host *host, struct arena *arena, const char *user,
+                               int64_t deadline_ms);
 
 /*
  * A connected stream socket (a socketpair's end) to ADDRESS:PORT as seen from the host, through the

@@ -194,3 +194,26 @@ struct error *route_find(struct arena *arena, const struct host_settings *settin
     };
     return NULL;
 }
+
+/* OpenSSH lists its own default keys where nobody names one. */
+static bool is_usual_identity(struct arena *arena, const char *path)
+{
+    return starts_with(path, path_join(arena, ".", "~/.ssh/id_"));
+}
+
+struct error *host_find_route(struct arena *arena, const struct host_settings *settings,
+                              int64_t deadline_ms, struct host_route *out)
+{
+    struct route route;
+    struct error *error = route_find(arena, settings, -1, deadline_ms, &route);
+
+    if (error != NULL)
+        return error;
+    *out = (struct host_route){
+        .address = route.address, .user = route.user, .jump = route.jump, .port = route.port};
+    if (route.identities[0] != NULL && !is_usual_identity(arena, route.identities[0]))
+        out->identity = route.identities[0];
+    if (!equal(route.known_hosts, path_join(arena, ".", "~/.ssh/known_hosts")))
+        out->known_hosts = route.known_hosts;
+    return NULL;
+}
