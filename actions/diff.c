@@ -20,6 +20,7 @@ struct line {
     size_t length; /* without the newline */
     bool is_open;  /* the file's last, without a newline */
     bool is_changed;
+    bool is_secret; /* all of it */
 };
 
 struct side {
@@ -37,6 +38,30 @@ struct diff {
 struct stretch {
     int old_from, old_to, new_from, new_to;
 };
+
+static size_t indentation(const struct line *line)
+{
+    size_t length = 0;
+
+    while (length < line->length && (line->bytes[length] == ' ' || line->bytes[length] == '\t'))
+        length++;
+    return length;
+}
+
+/* The lines that go on with the secret of a line before them. */
+static void mark_secrets(struct side *side)
+{
+    size_t least = 0;
+
+    for (int at = 0; at < side->count; at++) {
+        struct line *line = &side->lines[at];
+        size_t indented = indentation(line);
+
+        line->is_secret = least > 0 && indented >= least;
+        if (!line->is_secret && indented < line->length)
+            least = redact_indentation(line->bytes, line->length);
+    }
+}
 
 static struct side split(struct diff_side text)
 {
@@ -57,6 +82,7 @@ static struct side split(struct diff_side text)
             (struct line){.bytes = at, .length = (size_t)(stop - at), .is_open = newline == NULL};
         at = stop + 1;
     }
+    mark_secrets(&side);
     return side;
 }
 
@@ -160,7 +186,10 @@ static void print_line(struct diff *diff, struct text *out, char sign, const str
         return;
     }
     text_append_bytes(out, &sign, 1);
-    redact_append(out, line->bytes, line->length);
+    if (line->is_secret)
+        text_append(out, "***");
+    else
+        redact_append(out, line->bytes, line->length);
     text_append(out, line->is_open ? "\n\\ No newline at end of file\n" : "\n");
 }
 

@@ -19,9 +19,16 @@ struct diff_side {
 void diff_append(struct text *out, const char *name, struct diff_side old, struct diff_side new);
 
 /*
- * One line (without its end) as it may be shown: the value of what is called a password or a secret
- * is "***", also inside a connection string.
+ * One line (without its end) as it may be shown: the value of what is called a password, a token or
+ * a secret is "***", also inside a connection string; where its end is not certain, all that stands
+ * behind it is.
  */
 void redact_append(struct text *out, const char *line, size_t length);
+
+/*
+ * The lines after such a one may belong to its value (a block of YAML, a continuation): those that
+ * are indented by at least so many characters, which is 0 if LINE has no such value.
+ */
+size_t redact_indentation(const char *line, size_t length);
 
 #endif

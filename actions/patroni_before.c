@@ -49,7 +49,7 @@ struct error *before_keep(struct work *work, const char *json)
 {
     static const char script[] = "umask 077\n"
                                  "if [ ! -e \"$1\" ]; then\n"
-                                 "    printf %s \"$2\" >\"$1.new\"\n"
+                                 "    cat >\"$1.new\"\n"
                                  "    sync \"$1.new\"\n"
                                  "    mv -T \"$1.new\" \"$1\"\n"
                                  "    sync \"${1%/*}\"\n"
@@ -60,8 +60,16 @@ struct error *before_keep(struct work *work, const char *json)
     if (error != NULL)
         return error;
     struct shell_result result = {0};
-    const char *arguments[] = {path, json, NULL};
-    error = work_change_script(work, work->target->postgres.os_user, script, arguments, &result);
+    // An argument list is seen by everybody on the host, and the old values may hold a secret.
+    const struct shell_request request = {
+        .user = work->target->postgres.os_user,
+        .script = script,
+        .arguments = (const char *const[]){path, NULL},
+        .input = json,
+        .input_length = strlen(json),
+        .deadline_ms = work->deadline_ms,
+    };
+    error = host_change(work->host, work->arena, &request, &result);
     if (error != NULL)
         return error;
     if (result.status != 0)

@@ -1,4 +1,5 @@
 /* patroni: the dynamic configuration, changed by a merge patch (RFC 7396, as Patroni does it). */
+#include "diff.h"
 #include "patroni.h"
 
 #include <string.h>
@@ -38,8 +39,13 @@ static void append_changes(struct work *work, const char *path, const struct nod
         }
         const char *wanted = item->kind == NODE_NULL ? "(none)" : json_text_of(work, item);
         const char *before = now == NULL ? "(none)" : json_text_of(work, now);
-        if (!equal(wanted, before))
-            work_change(work, "%s: %s -> %s", name, before, wanted);
+        if (equal(wanted, before))
+            continue;
+
+        const char *line = arena_printf(work->arena, "%s: %s -> %s", name, before, wanted);
+
+        redact_append(&work->change, line, strlen(line));
+        text_append(&work->change, "\n");
     }
 }
 

@@ -132,45 +132,6 @@ static struct error *environment_find(struct work *work, const char *script,
     return NULL;
 }
 
-/* The secret variable that TEXT is, alone: "${name}"; NULL: it is something else. */
-static const struct value *secret_variable(const struct work *work, const char *text)
-{
-    size_t length = strlen(text);
-
-    if (!starts_with(text, "${") || text[length - 1] != '}')
-        return NULL;
-
-    const char *name = arena_copy(work->arena, text + 2, length - 3);
-    const struct value *value = scope_find(work->scope, work->target->name, name);
-
-    return value != NULL && value->type == VALUE_SECRET ? value : NULL;
-}
-
-/* Standard input; a secret is fetched into SECRET, which the caller releases. */
-static struct error *input_find(struct work *work, struct secret *secret,
-                                struct job_request *request)
-{
-    const struct node *node = node_find(work->step->params, "stdin");
-    const struct value *value = node == NULL ? NULL : secret_variable(work, node->text);
-    struct secret_reference reference;
-    struct error *error;
-
-    if (node == NULL)
-        return NULL;
-    if (value == NULL) {
-        error = work_text(work, node, &request->input);
-        request->input_length = error == NULL ? strlen(request->input) : 0;
-        return error;
-    }
-    if (!value_read_secret(value->text, &reference))
-        return error_at(work->arena, work_place(work, node), "secret \"%s\" cannot be read",
-                        node->text);
-    error = secret_fetch(work->arena, &reference, secret);
-    request->input = secret->bytes;
-    request->input_length = secret->length;
-    return error;
-}
-
 /* Where a person finds what a job wrote. */
 static struct error *with_folder(struct work *work, struct error *error)
 {
@@ -212,6 +173,7 @@ static enum settle settle_by_effect(struct work *work, const char *why, struct e
 
 struct watched {
     struct work *work;
+    const struct secret *secret;
     struct text line;
 };
 
@@ -226,6 +188,7 @@ static void on_output(void *context, const char *bytes, size_t length)
         } else if (watched->line.length > 0) {
             CLEANUP(text_release) struct text visible = {0};
 
+            (void)remote_shell_hide(watched->work, watched->secret, &watched->line);
             text_append_visible(&visible, text_string(&watched->line), watched->line.length);
             watched->work->watch(watched->work, text_string(&visible));
             text_clear(&watched->line);
@@ -234,12 +197,13 @@ static void on_output(void *context, const char *bytes, size_t length)
     }
 }
 
-static enum apply finished(struct work *work, const struct job_result *result, struct error **error)
+static enum apply finished(struct work *work, const struct secret *secret,
+                           struct job_result *result, struct error **error)
 {
     // Its status was lost under our eyes: as after a crash, its effect decides.
     if (result->state == JOB_IN_DOUBT)
         return settle_by_effect(work, result->why, error) == SETTLE_DONE ? APPLY_DONE : APPLY_MAYBE;
-    *error = remote_shell_finish(work, result);
+    *error = remote_shell_finish(work, secret, result);
     if (*error != NULL)
         return APPLY_MAYBE;
     return can_look(work->step->params) ? APPLY_LOOK : APPLY_DONE;
@@ -271,15 +235,15 @@ static enum apply not_finished(struct work *work, enum job_state state, struct e
     return APPLY_RUNNING;
 }
 
-static enum apply run_job(struct work *work, const struct job_request *request,
-                          struct error **error)
+static enum apply run_job(struct work *work, const struct secret *secret,
+                          const struct job_request *request, struct error **error)
 {
     CLEANUP(job_result_release) struct job_result result = {0};
-    struct watched watched = {.work = work, .line = {.limit = WATCHED_MOST}};
+    struct watched watched = {.work = work, .secret = secret, .line = {.limit = WATCHED_MOST}};
     struct error *failed = job_run(work->host, work->arena, request, on_output, &watched, &result);
 
     text_release(&watched.line);
-    return failed == NULL ? finished(work, &result, error)
+    return failed == NULL ? finished(work, secret, &result, error)
                           : not_finished(work, result.state, failed, error);
 }
 
@@ -292,7 +256,7 @@ static enum apply without_input(struct work *work, const struct job_request *req
                                      work->deadline_ms, &result);
 
     if (unknown == NULL && result.state != JOB_NOT_STARTED)
-        return run_job(work, request, error);
+        return run_job(work, &(const struct secret){0}, request, error);
     *error = failed;
     return unknown == NULL ? APPLY_NOTHING : APPLY_RUNNING;
 }
@@ -314,10 +278,10 @@ static enum apply apply(struct work *work, struct error **error)
     if (*error != NULL)
         return APPLY_NOTHING;
 
-    struct error *failed = input_find(work, &secret, &request);
+    struct error *failed = remote_shell_input(work, &secret, &request);
 
     return failed != NULL ? without_input(work, &request, failed, error)
-                          : run_job(work, &request, error);
+                          : run_job(work, &secret, &request, error);
 }
 
 /* --- after a crash --- */
@@ -325,6 +289,7 @@ static enum apply apply(struct work *work, struct error **error)
 static enum settle settle(struct work *work, struct error **error)
 {
     CLEANUP(job_result_release) struct job_result result = {0};
+    CLEANUP(secret_release) struct secret secret = {0};
     bool is_there = true;
 
     *error = job_look(work->host, work->arena, work->run, work->operation, work->as,
@@ -345,7 +310,9 @@ static enum settle settle(struct work *work, struct error **error)
     // Its effect may still be to come: apply waits for it, as it would have without the crash.
     if (can_look(work->step->params) && (effect_is_there(work, &is_there) != NULL || !is_there))
         return SETTLE_RUNNING;
-    *error = remote_shell_finish(work, &result);
+    // Without it, nothing of the output is shown.
+    (void)remote_shell_secret(work, &secret);
+    *error = remote_shell_finish(work, &secret, &result);
     return *error == NULL ? SETTLE_DONE : SETTLE_FAILED;
 }
 

@@ -111,11 +111,17 @@ static struct error *status_error(struct work *work, const struct job_result *re
                      *told == '\0' ? "" : (strchr(told, '\n') == NULL ? ": " : ":\n"), told);
 }
 
-struct error *remote_shell_finish(struct work *work, const struct job_result *result)
+struct error *remote_shell_finish(struct work *work, const struct secret *secret,
+                                  struct job_result *result)
 {
+    bool is_hidden = remote_shell_hide(work, secret, &result->out);
+
+    (void)remote_shell_hide(work, secret, &result->err);
     show_stream(work, &result->out);
     show_stream(work, &result->err);
     if (!status_is_success(work->step->params, result->status))
         return status_error(work, result);
+    if (is_hidden && node_find(work->step->params, "save") != NULL)
+        return save_refused(work, "it holds the secret that the job read");
     return save_output(work, &result->out);
 }

@@ -66,7 +66,8 @@ static struct error *command_read(struct arena *arena, const char *command, stru
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
 
-    int failed = posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)argv, environ);
+    int failed =
+        posix_spawn(&pid, argv[0], &actions, NULL, (char *const *)argv, secret_environment(arena));
 
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)close(ends[1]);

@@ -7,6 +7,7 @@
 #define BASE_SECRET_H
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdint.h>
 
@@ -26,6 +27,20 @@ struct secret {
  */
 struct error *secret_fetch(struct arena *arena, const struct secret_reference *reference,
                            struct secret *out);
+
+/*
+ * Puts "***" in the place of the secret and of each of its lines, in a text that a program wrote
+ * who knew it: as it is, quoted for a shell, SQL, JSON, C, or a URL, or in base64. True if it was
+ * there. What is shorter than 4 bytes is left.
+ */
+bool secret_hide(const struct secret *secret, struct text *text);
+
+/*
+ * The environment for a program that we start: ours without the variables that references name, and
+ * without $PGPASSWORD. A reference to a variable is told here when it is read.
+ */
+void secret_variable_add(const char *name);
+char *const *secret_environment(struct arena *arena);
 
 /* Wipes and frees. */
 void secret_release(struct secret *secret);

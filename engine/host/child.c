@@ -1,4 +1,5 @@
 /* Programs of this machine that we start (ssh -W, ssh -G): no shell, an end, and a deadline. */
+#include "base/secret.h"
 #include "host/inside.h"
 
 #include <errno.h>
@@ -32,8 +33,8 @@ static struct error *child_start(struct arena *arena, const char *const *argumen
     (void)posix_spawnattr_setsigmask(&attributes, &none);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 
-    int problem =
-        posix_spawnp(child, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+    int problem = posix_spawnp(child, arguments[0], &actions, &attributes, (char *const *)arguments,
+                               secret_environment(arena));
 
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);

@@ -90,6 +90,8 @@ static struct secret_reference read_secret(struct arena *arena, const struct nod
         secret.source = equal(node->child->key, "env") ? SECRET_ENV : SECRET_COMMAND;
         secret.argument = node->child->text;
     }
+    if (secret.source == SECRET_ENV)
+        secret_variable_add(secret.argument);
     return secret;
 }
 

@@ -96,8 +96,11 @@ static bool read_integer(const char *text, int64_t *out)
 static bool read_secret(const char *text)
 {
     struct secret_reference reference;
+    bool is_read = value_read_secret(text, &reference);
 
-    return value_read_secret(text, &reference);
+    if (is_read && reference.source == SECRET_ENV)
+        secret_variable_add(reference.argument);
+    return is_read;
 }
 
 bool value_read_secret(const char *text, struct secret_reference *out)

@@ -179,6 +179,40 @@ static void passwords_are_not_shown(void **state)
     assert_string_equal(redacted("passfile=/x"), "passfile=/x");
 }
 
+static void what_may_still_be_of_a_password_is_not_shown(void **state)
+{
+    (void)state;
+    assert_string_equal(redacted("primary_conninfo = 'password=''it\\\\'' is'' user=x'"),
+                        "primary_conninfo = 'password=***");
+    assert_string_equal(redacted("{user: a, password: \"a\\\" b\", x: c}"),
+                        "{user: a, password: ***, x: c}");
+    assert_string_equal(redacted("{user: a, password: 'it''s', x: c}"), "{user: a, password: ***");
+    assert_string_equal(redacted("{user: a, password: two words, x: c}"),
+                        "{user: a, password: ***, x: c}");
+    assert_string_equal(redacted("password: a{b c"), "password: ***");
+    assert_string_equal(redacted("Environment=\"A_PASSWORD=two words\""),
+                        "Environment=\"A_PASSWORD=***");
+    assert_string_equal(redacted("restore_command = 'fetch --password ''a b'' %f'"),
+                        "restore_command = 'fetch --password *** %f'");
+    assert_string_equal(redacted("archive_command = 'curl -u me:it''s a b'"),
+                        "archive_command = 'curl -u me:***");
+    assert_string_equal(redacted("url = postgresql://me:a@b@host/db"),
+                        "url = postgresql://me:***@host/db");
+    assert_string_equal(redacted("api_token: x"), "api_token: ***");
+}
+
+static void the_lines_of_a_secret_are_not_shown(void **state)
+{
+    (void)state;
+    assert_string_equal(diff("a: 1\nb:\n  password: |-\n    x\n\n    y\n  c: 2\n",
+                             "a: 2\nb:\n  password: |-\n    x\n\n    y\n  c: 3\n"),
+                        "--- /etc/x\n+++ /etc/x\n@@ -1,7 +1,7 @@\n-a: 1\n+a: 2\n b:\n"
+                        "   password: ***\n ***\n \n ***\n-  c: 2\n+  c: 3\n");
+    assert_string_equal(diff("- password: x\n  c: 2\n", "- password: x\n  c: 3\n"),
+                        "--- /etc/x\n+++ /etc/x\n@@ -1,2 +1,2 @@\n - password: ***\n"
+                        "-  c: 2\n+  c: 3\n");
+}
+
 static void a_line_cannot_drive_a_terminal(void **state)
 {
     (void)state;
@@ -197,6 +231,8 @@ int main(void)
         cmocka_unit_test(the_diff_is_a_shortest_one),
         cmocka_unit_test(texts_with_nothing_in_common_are_soon_done),
         cmocka_unit_test(passwords_are_not_shown),
+        cmocka_unit_test(what_may_still_be_of_a_password_is_not_shown),
+        cmocka_unit_test(the_lines_of_a_secret_are_not_shown),
         cmocka_unit_test(a_line_cannot_drive_a_terminal),
     };
 
