@@ -93,6 +93,7 @@ static struct error *compare_numbers(struct work *work, const char *value, const
     if (!condition_number(work->arena, limit, &want))
         return error_new(work->arena, ERROR_FAILED, "limit \"%s\" is not a number", limit);
     *out = is_above ? have > want : have < want;
+    work->bound = (struct bound){is_above ? BOUND_ABOVE : BOUND_BELOW, have, want};
     return NULL;
 }
 
@@ -118,6 +119,7 @@ static struct error *compare(struct work *work, const struct node *map, const st
         out->words = found->nothing == NULL && has_bound ? "no value" : found->nothing;
         return NULL;
     }
+    work->value = found->value;
     out->value = condition_words(arena, found->value, unit);
     out->words = out->value;
     if (!has_bound)

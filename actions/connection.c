@@ -105,6 +105,30 @@ static struct error *connection(struct work *work, const struct postgres_request
     return NULL;
 }
 
+/*
+ * A preview looks at a cluster that nobody has agreed to change. A session's default can be set by
+ * the text, or by the step's settings; once a transaction has a snapshot, nothing in it can make it
+ * write (PostgreSQL's check_transaction_read_only). The step's settings do not make it last,
+ * either.
+ */
+static struct error *ask_read_only(struct work *work, struct postgres *postgres, const char *text,
+                                   struct postgres_result *out, struct postgres_failure *failure)
+{
+    static const char begin[] = "BEGIN READ ONLY; SET LOCAL statement_timeout = '3s';"
+                                " SET LOCAL lock_timeout = '1s';"
+                                " SET LOCAL idle_in_transaction_session_timeout = '5s'; SELECT 1";
+    struct postgres_result ignored;
+    struct error *error =
+        postgres_execute(postgres, work->arena, begin, work->deadline_ms, &ignored, failure);
+    if (error != NULL)
+        return error;
+    error = postgres_execute(postgres, work->arena, text, work->deadline_ms, out, failure);
+    if (postgres_execute(postgres, work->arena, "ROLLBACK", work->deadline_ms, &ignored, NULL) !=
+        NULL)
+        work_forget_connection(work);
+    return error;
+}
+
 struct error *work_ask(struct work *work, const struct postgres_request *request, const char *text,
                        struct postgres_result *out, struct postgres_failure *failure)
 {
@@ -114,7 +138,9 @@ struct error *work_ask(struct work *work, const struct postgres_request *request
         struct postgres_failure own = {0};
         struct error *error = connection(work, request, &postgres, &was_kept);
         if (error == NULL) {
-            error = postgres_execute(postgres, work->arena, text, work->deadline_ms, out, &own);
+            error = work->is_preview ? ask_read_only(work, postgres, text, out, &own)
+                                     : postgres_execute(postgres, work->arena, text,
+                                                        work->deadline_ms, out, &own);
             if (error == NULL)
                 return NULL;
             if (own.sqlstate[0] == '\0' || own.connection_lost)

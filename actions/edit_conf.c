@@ -28,6 +28,7 @@ struct target {
     const char *owner; /* NULL: as it is */
     int mode;          /* -1: as it is */
     bool is_unknown;   /* an earlier step decides */
+    bool is_others;    /* somebody else has changed it since, and that stays */
 };
 
 /* For a file that is not there: what the edits of it mean. */
@@ -77,6 +78,10 @@ static struct error *read_now(struct work *work, struct target *target)
     struct error *error = host_file_read(work->host, work->arena, work->as, target->path,
                                          work->deadline_ms, &target->now);
 
+    if (error == NULL) {
+        work->file = target->path;
+        work->digest = target->now.exists ? arena_strdup(work->arena, target->now.digest) : NULL;
+    }
     target->exists = target->now.exists;
     target->bytes = target->now.exists ? target->now.bytes : "";
     target->length = target->now.exists ? target->now.length : 0;
@@ -164,6 +169,17 @@ static struct error *target_of_restore(struct work *work, const char *id, struct
     target->is_unknown = !is_kept && work->is_preview;
     if (!is_kept) {
         work_words(work, "step \"%s\" has changed nothing here", id);
+        return NULL;
+    }
+    struct edit_undo undo;
+
+    error = edit_conf_undo(work, step, target->path, &before, &target->now, &undo);
+    if (error != NULL)
+        return error;
+    if (!undo.is_whole) {
+        target->bytes = undo.bytes;
+        target->length = undo.length;
+        target->is_others = true;
         return NULL;
     }
     target->exists = before.exists;
@@ -295,6 +311,11 @@ static enum apply apply(struct work *work, struct error **error)
         // What another did meanwhile is not ours to put back, so there is nothing to save.
         if (is_asked)
             work_save(work, "before", target.now.exists ? target.now.digest : "absent");
+        if (is_asked && target.is_others)
+            text_append_format(&work->shown,
+                               "\"%s\" was changed by somebody else meanwhile: that stays, only "
+                               "the step's own keys are taken back\n",
+                               target.path);
         return APPLY_DONE;
     }
 

@@ -51,6 +51,8 @@ static struct error *tags_read(struct work *work, const struct node *tags, struc
         error = edit(work, tags, out);
     if (error != NULL)
         return error;
+    work->file = path;
+    work->digest = arena_strdup(work->arena, out->file.digest);
     out->is_so = out->file.length == out->wanted_length &&
                  memcmp(out->file.bytes, out->wanted, out->wanted_length) == 0;
     return NULL;

@@ -123,7 +123,9 @@ enum look work_look_failed(struct work *work, struct error *cause, struct error 
 
 bool work_server_is_down(const struct error *error)
 {
-    return says(error, "the server is not running");
+    // A server that crashes or ends accepts one connection more.
+    return says(error, "the server is not running") ||
+           says(error, "closed the connection unexpectedly");
 }
 
 void work_change(struct work *work, const char *format, ...)

@@ -54,6 +54,12 @@ struct pinned_role {
     size_t count;
 };
 
+/* A number and the limit that it must stay above or below, in one unit: bytes, seconds, ... */
+struct bound {
+    enum { BOUND_NONE, BOUND_ABOVE, BOUND_BELOW } kind;
+    double value, limit;
+};
+
 /* One step on one host, one try. Everything returned lives in `arena`. */
 struct work {
     struct arena *arena;
@@ -85,6 +91,10 @@ struct work {
     struct text shown;   /* rows or output for the person */
     struct saved *saved; /* by apply, or by look of what only reads; also "before" for restore */
     const char *words;   /* one short phrase: "lag 12 MB", "maintenance mode is on"; or NULL */
+    const char *file;    /* look: the file on the host that the step edits; or NULL */
+    const char *digest;  /* SHA-256 of that file; NULL: it is not there */
+    const char *value;   /* look at a condition: what was found, as it came; or NULL */
+    struct bound bound;  /* look at a condition: where it has a limit, and a number was found */
 
     /* Tells the progress display what is being waited for. Never NULL; any thread. */
     void (*watch)(struct work *work, const char *words);

@@ -4,6 +4,7 @@
 #   cluster    what tests/cluster/cluster.sh makes its hosts from
 #   developer  compilers, checkers and tools for work on holdback itself
 #   bench      what tests/bench/run.sh compares with
+#   versions   what tests/versions/ gets other versions with; of those without Patroni also npm, which is yours to install
 # No service is ever started, no database cluster is made, and with nothing missing apt is not even called.
 set -euo pipefail
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -14,6 +15,7 @@ cluster=(systemd systemd-container libpam-systemd dbus patroni python3-etcd etcd
     openssh-server openssh-client sudo iproute2 iptables curl)
 developer=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev shellcheck strace git procps patch openssl)
 bench=(hyperfine ansible-core)
+versions=(debootstrap)
 
 readonly policy=/usr/sbin/policy-rc.d
 readonly kept=/usr/sbin/policy-rc.d.before-holdback
@@ -91,7 +93,8 @@ main() {
             cluster) packages+=("${cluster[@]}") ;;
             developer) packages+=("${developer[@]}") ;;
             bench) packages+=("${bench[@]}") ;;
-            *) die "there is no set \"$set\"; there are run, cluster, developer and bench" ;;
+            versions) packages+=("${versions[@]}") ;;
+            *) die "there is no set \"$set\"; there are run, cluster, developer, bench and versions" ;;
         esac
     done
     mapfile -t missing < <(missing_of "${packages[@]}")

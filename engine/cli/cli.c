@@ -53,7 +53,7 @@ static const char *absolute(struct arena *arena, const char *path)
     const char *joined = path;
 
     if (here != NULL)
-        joined = path_join(arena, here, path);
+        joined = path_join(arena, arena_strdup(arena, here), path);
     free(here);
     return joined;
 }
@@ -119,6 +119,11 @@ struct error *cli_place(struct cli *cli, struct findings *findings, struct run_p
     else if (options->cluster != NULL && equal(place->origin, "the cluster file"))
         cli->where = where_option(arena, "-c", options->cluster);
     return NULL;
+}
+
+const char *cli_folder(struct cli *cli)
+{
+    return absolute(cli->arena, "");
 }
 
 static struct error *not_one_run(struct cli *cli, const struct run_summary *const *runs,
@@ -212,7 +217,7 @@ struct error *cli_run_options(struct cli *cli, struct findings *findings, struct
         .cluster_file = options->cluster,
         .settings = options->settings.values,
         .setting_count = options->settings.count,
-        .settings_folder = absolute(cli->arena, "."),
+        .settings_folder = cli_folder(cli),
         .yes = options->yes,
         .confirmed = options->confirmed.values,
         .confirmed_count = options->confirmed.count,

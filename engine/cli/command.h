@@ -16,6 +16,7 @@ struct cli {
     const char *where; /* "--journal DIR": what printed commands need too; NULL: nothing */
 };
 
+int command_init(struct cli *cli);
 int command_check(struct cli *cli);
 int explain(struct cli *cli); /* check --explain */
 int command_preview(struct cli *cli);
@@ -23,11 +24,13 @@ int command_deploy(struct cli *cli);
 int command_resume(struct cli *cli);
 int command_commit(struct cli *cli);
 int command_rollback(struct cli *cli);
+int command_loss(struct cli *cli);
 int command_status(struct cli *cli);
 int command_runs(struct cli *cli);
 int command_log(struct cli *cli);
 int command_resolve(struct cli *cli);
 int command_close(struct cli *cli);
+int command_verify(struct cli *cli);
 
 /* Reports on standard error. Returns the exit status. */
 int cli_fail(struct cli *cli, const struct error *error);
@@ -48,6 +51,9 @@ struct error *cli_place(struct cli *cli, struct findings *findings, struct run_p
 
 /* The folder of the same, where the cluster file (or NULL) has been read already. */
 const char *cli_journal(struct cli *cli, const struct cluster *cluster);
+
+/* The current folder: what a path of --set is relative to. */
+const char *cli_folder(struct cli *cli);
 
 /* The run that is named, or the only one that is open. */
 struct error *cli_find_run(struct cli *cli, const char *id, struct run_place *place,

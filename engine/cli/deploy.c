@@ -1,8 +1,8 @@
 /* holdback deploy, resume, commit and rollback: one run goes on, and a person is told how it ended.
  */
-#include "base/file.h"
+#include "cli/certificate.h"
 #include "cli/display.h"
-#include "cli/preview.h"
+#include "cli/expect.h"
 
 #include <string.h>
 
@@ -88,55 +88,29 @@ static int go(struct cli *cli, run_function *function, const struct run_options 
     display_finish(&display, error);
     if (findings.error_count > 0)
         return cli_refuse(cli, NULL, &findings);
-    return error != NULL ? end_badly(cli, error, &summary) : end_well(cli, &summary);
-}
 
-static const char *format_of(const char *bytes)
-{
-    if (*bytes == '{')
-        return "json";
-    return *bytes == '#' ? "markdown" : "text";
-}
+    int status = error != NULL ? end_badly(cli, error, &summary) : end_well(cli, &summary);
 
-/* Whoever approved the preview approved these very bytes. */
-static struct error *check_expected(struct cli *cli, struct findings *findings)
-{
-    CLEANUP(text_release) struct text text = {0};
-    static const struct terminal plain = {.fd = -1};
-    struct arena *arena = cli->arena;
-    const char *file = cli->options->expect;
-    struct preview preview;
-    char *bytes;
-    size_t length;
-    struct error *error = file_read(arena, file, TEXT_LIMIT, &bytes, &length);
-    int line = 1;
-
-    if (error != NULL || !preview_read(cli, findings, &preview))
-        return error;
-    preview_write(&preview, &plain, format_of(bytes), &text);
-    if (text.length == length && memcmp(text.bytes, bytes, length) == 0)
-        return NULL;
-    for (size_t at = 0; at < length && at < text.length && bytes[at] == text.bytes[at]; at++)
-        line += bytes[at] == '\n';
-    return error_hint(
-        arena,
-        error_at(arena, (struct place){.file = file, .line = line, .column = 1},
-                 "the plan, the cluster file or a value differs from this preview"),
-        "Preview again, have it approved, then deploy; the preview must be a whole one, not --live "
-        "and not of one phase.");
+    if (error == NULL || error->kind == ERROR_ROLLED_BACK)
+        certificate_make(cli, options, &summary);
+    return status;
 }
 
 int command_deploy(struct cli *cli)
 {
     struct run_options options;
     struct findings findings = {.arena = cli->arena};
+    struct inputs *inputs = NULL;
     struct error *error = NULL;
 
     if (cli->options->cluster == NULL)
         return cli_fail(cli, error_new(cli->arena, ERROR_INPUT,
                                        "command \"deploy\" needs a cluster: -c CLUSTER"));
+    if (cli->options->max_age != NULL && cli->options->expect == NULL)
+        return cli_fail(
+            cli, error_new(cli->arena, ERROR_INPUT, "option \"--max-age\" needs --expect PREVIEW"));
     if (cli->options->expect != NULL)
-        error = check_expected(cli, &findings);
+        error = expect_inputs(cli, &findings, &inputs);
     if (findings.error_count > 0)
         return cli_refuse(cli, NULL, &findings);
     if (error == NULL)
@@ -145,6 +119,7 @@ int command_deploy(struct cli *cli)
     if (error != NULL && findings.error_count == 0)
         return cli_fail(cli, error);
     options.plan_file = cli->options->arguments.values[0];
+    options.inputs = inputs;
     return go(cli, run_deploy, &options);
 }
 

@@ -227,6 +227,16 @@ static void frame_guards(struct frame *frame, struct arena *arena, const struct 
     }
 }
 
+static void frame_budget(struct frame *frame, struct arena *arena, const struct run_view *view)
+{
+    const char *words = frame_is_full(frame) ? NULL : budget_words(arena, view);
+
+    if (words == NULL)
+        return;
+    text_append(frame->text, "  budget ");
+    frame_end(frame, 9, words);
+}
+
 int display_frame(struct text *text, const struct terminal *terminal, struct arena *arena,
                   const struct run_view *view, int width, int height)
 {
@@ -234,6 +244,7 @@ int display_frame(struct text *text, const struct terminal *terminal, struct are
 
     frame_head(&frame, view);
     frame_hosts(&frame, arena, view);
+    frame_budget(&frame, arena, view);
     frame_guards(&frame, arena, view);
     return frame.lines;
 }

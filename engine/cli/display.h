@@ -42,6 +42,17 @@ void display_finish(struct display *display, const struct error *error);
 int display_frame(struct text *text, const struct terminal *terminal, struct arena *arena,
                   const struct run_view *view, int width, int height);
 
+/* ---- budget.c ---- */
+
+/* "95 s", "3 h 10 min", "5 d 3 h": never more than it is. */
+const char *lasting_words(struct arena *arena, double seconds);
+
+/*
+ * "can be held 3 h 10 min, until 17:40 UTC; limit: disk on held (pg3)"; NULL: no guard of VIEW is
+ * on its way to its limit.
+ */
+const char *budget_words(struct arena *arena, const struct run_view *view);
+
 /* One line about a step: the time, the step, the host, what happened, how long, words. */
 void display_line(struct text *text, const struct terminal *terminal, const char *at,
                   const char *step, const char *host, const char *what, int64_t duration_ms,

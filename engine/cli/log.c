@@ -54,11 +54,11 @@ static const char *with_saved(const struct timeline *timeline, const char *words
 /* What stands in the last column of a record that is not a step's. */
 static const char *record_words(const struct timeline *timeline, const struct node *node)
 {
-    static const char *const keys[] = {"state",  "command",  "system_identifier",
-                                       "guard",  "question", "reason",
-                                       "words",  "why",      "hint",
-                                       "by",     "from",     "plan",
-                                       "cluster"};
+    static const char *const keys[] = {"state",   "command",  "system_identifier",
+                                       "guard",   "question", "reason",
+                                       "words",   "why",      "hint",
+                                       "by",      "from",     "plan",
+                                       "cluster", "preview"};
     CLEANUP(text_release) struct text text = {0};
 
     for (size_t at = 0; at < ARRAY_COUNT(keys); at++) {
@@ -71,6 +71,17 @@ static const char *record_words(const struct timeline *timeline, const struct no
             equal(keys[at], "cluster"))
             text_append_format(&text, "%s ", keys[at]);
         text_append(&text, value);
+    }
+    NODE_EACH(extreme, node_find(node, "extremes"))
+    {
+        const char *lowest = node_text(extreme, "lowest"), *unit = node_text(extreme, "unit");
+
+        text_append_format(&text, "%s%s@%s %s looks", text.length == 0 ? "" : "; ",
+                           node_text(extreme, "guard"), node_text(extreme, "host"),
+                           node_text(extreme, "looks"));
+        if (lowest != NULL)
+            text_append_format(&text, ", %s to %s %s", lowest, node_text(extreme, "highest"),
+                               unit == NULL ? "" : unit);
     }
     NODE_EACH(role, node_find(node, "roles"))
     {

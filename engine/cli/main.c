@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct command {
@@ -15,6 +16,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"init", "[USER@]HOST [DIRECTORY]",
+     "write a first plan and cluster file, from a running cluster", FOR_INIT, 1, 2, command_init},
     {"check", "PLAN...", "read plans offline: grammar, types, references, hazards", FOR_CHECK, 1,
      (size_t)-1, command_check},
     {"preview", "PLAN -c CLUSTER", "write down what every phase would do", FOR_PREVIEW, 1, 1,
@@ -28,12 +31,15 @@ static const struct command commands[] = {
      command_rollback},
     {"status", "[RUN]", "state, hold, guards, and what to type next", FOR_STATUS, 0, 1,
      command_status},
+    {"loss", "[RUN]", "what a rollback to the mark would undo", FOR_LOSS, 0, 1, command_loss},
     {"runs", "", "list all runs of this journal", FOR_RUNS, 0, 0, command_runs},
     {"log", "[RUN]", "the journal, readable", FOR_LOG, 0, 1, command_log},
     {"resolve", "RUN STEP[@HOST] --as done|not-done --why TEXT",
      "answer for a step in doubt or failed", FOR_RESOLVE, 1, 2, command_resolve},
     {"close", "RUN --why TEXT", "end a run that was finished by hand; unlocks the cluster",
      FOR_CLOSE, 0, 1, command_close},
+    {"verify", "[RUN]", "prove again that a commit or rollback holds, and what changed since",
+     FOR_VERIFY, 0, 1, command_verify},
 };
 
 static const struct {
@@ -42,12 +48,14 @@ static const struct {
     const char *meaning;
 } exit_codes[] = {
     {"0", FOR_ALL, "done; nothing more to do"},
-    {"1", FOR_ALL, "it failed; the message ends in the commands that make sense now"},
+    {"1", FOR_ALL & ~(unsigned)FOR_VERIFY,
+     "it failed; the message ends in the commands that make sense now"},
+    {"1", FOR_VERIFY, "a proof failed, or the journal or a file of the run was altered"},
     {"2", FOR_PREVIEW, "with --detailed-exitcode: something would change"},
     {"3", FOR_ALL, "the plan, the cluster file or the command line is wrong; nothing was touched"},
     {"4", FOR_RUNNING, "a step is in doubt; a person must resolve it"},
     {"5", FOR_RUNNING | FOR_RESOLVE | FOR_CLOSE, "another run has locked this cluster"},
-    {"6", FOR_RUNNING | FOR_PREVIEW | FOR_CLOSE,
+    {"6", FOR_RUNNING | FOR_PREVIEW | FOR_CLOSE | FOR_INIT | FOR_VERIFY,
      "a host could not be reached, could not prove who it is, or refused us"},
     {"7", FOR_RUNNING, "a guard stopped the run"},
     {"8", FOR_RUNNING, "a gate waits for a person; resume with the answer"},
@@ -151,6 +159,8 @@ int main(int count, char **words)
     const char *word = count > 1 ? words[1] : NULL;
 
     fill_streams();
+    // Libraries keep copies of passwords, which a core dump would show; and /proc would to others.
+    (void)prctl(PR_SET_DUMPABLE, 0);
     signals_ignore_pipe();
     for (size_t at = 0; word != NULL && at < ARRAY_COUNT(commands); at++) {
         if (equal(commands[at].name, word))

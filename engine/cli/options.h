@@ -20,9 +20,13 @@ enum {
     FOR_LOG = 1 << 8,
     FOR_RESOLVE = 1 << 9,
     FOR_CLOSE = 1 << 10,
+    FOR_LOSS = 1 << 13,
+    FOR_VERIFY = 1 << 14,
+    FOR_INIT = 1 << 15,
     FOR_RUNNING = FOR_DEPLOY | FOR_RESUME | FOR_COMMIT | FOR_ROLLBACK,
-    FOR_JOURNAL = FOR_RUNNING | FOR_STATUS | FOR_RUNS | FOR_LOG | FOR_RESOLVE | FOR_CLOSE,
-    FOR_ALL = (1 << 11) - 1,
+    FOR_JOURNAL = FOR_RUNNING | FOR_STATUS | FOR_RUNS | FOR_LOG | FOR_RESOLVE | FOR_CLOSE |
+                  FOR_LOSS | FOR_VERIFY,
+    FOR_ALL = (1 << 16) - 1,
 };
 
 /* An option that may be given several times, in the order given. */
@@ -34,9 +38,9 @@ struct option_list {
 /* NULL, false or empty: not given. Strings are the command line's own. */
 struct options {
     struct option_list arguments;
-    struct option_list settings, confirmed, without_guards;
-    const char *cluster, *journal, *plan, *why, *as, *expect;
-    const char *on_failure, *phase, *format, *save, *color, *explain;
+    struct option_list settings, confirmed, without_guards, ssh;
+    const char *cluster, *journal, *plan, *why, *as, *expect, *max_age;
+    const char *on_failure, *phase, *format, *save, *color, *explain, *service;
     bool yes, live, detailed_exitcode, strict, take_over, watch, help;
 };
 

@@ -25,12 +25,13 @@ bool preview_read(struct cli *cli, struct findings *findings, struct preview *ou
 {
     const struct options *options = cli->options;
     struct inputs *inputs = inputs_live(cli->arena);
+    char made[TIMESTAMP_SIZE];
     const struct cluster *cluster = cluster_read(cli->arena, inputs, options->cluster, findings);
     struct plan_options plan_options = {
         .cluster = cluster,
         .settings = options->settings.values,
         .setting_count = options->settings.count,
-        .settings_folder = ".",
+        .settings_folder = cli_folder(cli),
     };
     struct scope *scope = scope_new(cli->arena);
     const struct plan *plan =
@@ -45,6 +46,7 @@ bool preview_read(struct cli *cli, struct findings *findings, struct preview *ou
         return false;
     cluster_fill_scope(cluster, scope);
     cluster_fill_scope_alike(cluster, scope);
+    timestamp_utc(made);
     *out = (struct preview){
         .arena = cli->arena,
         .plan = plan,
@@ -52,6 +54,7 @@ bool preview_read(struct cli *cli, struct findings *findings, struct preview *ou
         .scope = scope,
         .findings = findings,
         .phase_mask = phases_asked_for(options),
+        .made = arena_strdup(cli->arena, made),
     };
     preview_prepare(out);
     return true;
@@ -91,15 +94,17 @@ static struct error *look_live(struct cli *cli, struct preview *preview, bool *w
 {
     struct run_options options;
     struct findings findings = {.arena = cli->arena};
-    const struct plan *plan;
     struct error *error = cli_run_options(cli, &findings, &options);
 
     if (error != NULL)
         return error;
     options.plan_file = cli->options->arguments.values[0];
+    options.inputs = preview->plan->inputs;
+    options.wants_facts = cli->options->save != NULL;
     preview->is_live = true;
-    return run_preview_live(cli->arena, &options, preview->phase_mask, &findings, &plan,
-                            &preview->live, would_change);
+    error = run_preview_live(cli->arena, &options, preview->phase_mask, &findings, &preview->live);
+    *would_change = preview->live.would_change;
+    return error;
 }
 
 /* The same answer as deploy would give: a plan of a preflight alone is a set of checks. */
@@ -107,7 +112,7 @@ static struct error *check_preflight(struct cli *cli, const struct preview *prev
 {
     size_t count = 0;
 
-    for (const struct preview_item *item = preview->live; item != NULL; item = item->next)
+    for (const struct preview_item *item = preview->live.items; item != NULL; item = item->next)
         count += item->host != NULL && item->step->phase == PHASE_PREFLIGHT &&
                  (item->look == LOOK_WOULD_CHANGE || item->look == LOOK_FAILED);
     if (count == 0)
@@ -117,27 +122,43 @@ static struct error *check_preflight(struct cli *cli, const struct preview *prev
                      count == 1 ? "" : "s");
 }
 
-static int preview_print(struct cli *cli, struct preview *preview, struct file_writer *file,
-                         int status)
+static struct error *write_limited(struct cli *cli, struct preview *preview, const char *format,
+                                   const struct terminal *terminal, struct text *out)
+{
+    preview_write(preview, terminal, format, out);
+    if (!out->truncated)
+        return NULL;
+    return error_new(cli->arena, ERROR_INPUT, "the preview is larger than %d MB",
+                     PREVIEW_LARGEST / 1024 / 1024);
+}
+
+/* The whole of it, whichever phase is shown. */
+static struct error *preview_save(struct cli *cli, struct preview *preview,
+                                  struct file_writer *file)
 {
     CLEANUP(text_release) struct text text = {0};
     static const struct terminal plain = {.fd = -1};
+    unsigned phase_mask = preview->phase_mask;
 
-    preview_write(preview, file->fd < 0 ? &cli->out : &plain, cli->options->format, &text);
-    if (text.truncated) {
-        file_write_abandon(file);
-        return cli_fail(cli, error_new(cli->arena, ERROR_INPUT, "the preview is larger than %d MB",
-                                       PREVIEW_LARGEST / 1024 / 1024));
-    }
-    if (file->fd < 0)
-        return cli_print(cli, &text, status);
+    preview->phase_mask = ALL_PHASES;
 
-    struct error *error = file_write_end(cli->arena, file, text_string(&text), text.length);
+    struct error *error = write_limited(cli, preview, "json", &plain, &text);
 
-    if (error == NULL)
-        return status;
-    error->kind = ERROR_FAILED;
-    return cli_fail(cli, error);
+    preview->phase_mask = phase_mask;
+    if (error != NULL)
+        return error;
+    error = file_write_end(cli->arena, file, text_string(&text), text.length);
+    if (error != NULL)
+        error->kind = ERROR_FAILED;
+    return error;
+}
+
+static int preview_print(struct cli *cli, struct preview *preview, int status)
+{
+    CLEANUP(text_release) struct text text = {0};
+    struct error *error = write_limited(cli, preview, cli->options->format, &cli->out, &text);
+
+    return error != NULL ? cli_fail(cli, error) : cli_print(cli, &text, status);
 }
 
 /*
@@ -150,10 +171,7 @@ static struct error *open_all(struct cli *cli, struct preview *preview, struct f
     const struct options *options = cli->options;
     struct error *error = NULL;
 
-    // A preview that is saved is compared with what deploy would write, who knows of no earlier
-    // runs.
-    if (options->save == NULL || equal(options->format, "runbook"))
-        preview_read_runs(preview, cli_journal(cli, preview->cluster));
+    preview_read_runs(preview, cli_journal(cli, preview->cluster));
     if (options->save != NULL)
         error = file_write_begin(cli->arena, options->save, 0644, file);
     if (error != NULL)
@@ -182,13 +200,22 @@ int command_preview(struct cli *cli)
     struct error *error = open_all(cli, &preview, &file, &would_change);
 
     // What was found before a host was lost is shown all the same.
-    if (error != NULL && preview.live == NULL) {
+    if (error != NULL && preview.live.items == NULL) {
         file_write_abandon(&file);
         return cli_fail(cli, error);
     }
 
-    int status = preview_print(cli, &preview, &file,
-                               cli->options->detailed_exitcode && would_change ? 2 : 0);
+    // What a deployment may rest on is whole, or is not there.
+    struct error *unsaved =
+        error == NULL && file.fd >= 0 ? preview_save(cli, &preview, &file) : NULL;
+
+    file_write_abandon(&file);
+
+    int status =
+        preview_print(cli, &preview, cli->options->detailed_exitcode && would_change ? 2 : 0);
+
+    if (error == NULL)
+        error = unsaved;
 
     if (error == NULL)
         error = check_preflight(cli, &preview);

@@ -1,7 +1,7 @@
 /*
  * A preview: everything that a plan would do, for people who decide. It is put together from the
- * plan and the actions' own descriptions, and written in several forms. The same input gives the
- * same bytes: a saved preview can be compared (deploy --expect).
+ * plan and the actions' own descriptions, and written in several forms. The JSON form has the
+ * digests of all that it rests on, so that a saved one can be compared (deploy --expect).
  */
 #ifndef CLI_PREVIEW_H
 #define CLI_PREVIEW_H
@@ -29,8 +29,9 @@ struct preview {
     struct scope *scope;
     const struct findings *findings; /* hazards */
     unsigned phase_mask;             /* a bit for each phase */
+    const char *made;                /* when, in UTC */
     bool is_live;
-    const struct preview_item *live; /* what looking found */
+    struct live live;                /* what looking found */
     const struct terminal *terminal; /* colour and width of the text form */
     struct table savers;             /* name of a saved value -> struct step */
     struct table times;              /* step id -> struct step_time; empty: none is known */
@@ -96,6 +97,9 @@ const char *limit_words(const struct preview *preview, const struct guard *guard
 /* "every 1 s, from the end of \"hold-replay\" to the beginning of \"release\"". */
 const char *guard_words(const struct preview *preview, const struct guard *guard);
 
+/* Its value, or NULL; a secret's is where it comes from. */
+const char *variable_words(const struct preview *preview, const struct variable *variable);
+
 /* "exactly one replica; pg3, then pg2". */
 const char *role_words(const struct preview *preview, const struct role *role);
 
@@ -131,7 +135,6 @@ const struct later *preview_later(struct preview *preview, const struct step *st
 /* The results of looking at STEP, one after the other; NULL starts and ends. */
 const struct preview_item *preview_live_next(const struct preview *preview, const struct step *step,
                                              const struct preview_item *before);
-extern const char *const look_names[];
 const char *look_words(const struct step *step, const struct preview_item *item);
 
 bool look_has_words(const struct preview_item *item);
@@ -144,6 +147,10 @@ bool step_only_looks(const struct step *step);
  * asks for is another; NULL: it is not. "rebuild is rewind".
  */
 const char *skip_words(const struct preview *preview, const struct step *step);
+
+/* How many of them are left out and why, or NULL: they are not shown one by one. */
+const char *hidden_steps_words(const struct preview *preview, enum phase phase);
+const char *hidden_guards_words(const struct preview *preview);
 
 /* What cannot be taken back, and how: one sentence each. */
 struct door {

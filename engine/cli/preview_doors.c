@@ -65,7 +65,7 @@ static void append_live_summary(struct text *text, const struct preview *preview
 {
     size_t counts[LOOK_FAILED + 1] = {0};
 
-    for (const struct preview_item *item = preview->live; item != NULL; item = item->next) {
+    for (const struct preview_item *item = preview->live.items; item != NULL; item = item->next) {
         if (item->host != NULL)
             counts[item->look]++;
     }

@@ -64,6 +64,8 @@ static void json_plan(const struct preview *preview, struct text *out)
     json_open(out, "files", "[");
     for (const struct input *input = inputs_first(preview->plan->inputs); input != NULL;
          input = input->next) {
+        if (equal(input->role, "preview"))
+            continue;
         json_open(out, NULL, "{");
         json_text_field(out, "role", input->role);
         json_text_field(out, "path", short_path(preview->arena, input->path));
@@ -107,12 +109,11 @@ static void json_values(const struct preview *preview, struct text *out)
     json_open(out, "variables", "[");
     for (size_t at = 0; at < preview->plan->variable_count; at++) {
         const struct variable *variable = &preview->plan->variables[at];
-        const struct value *value = scope_find(preview->scope, NULL, variable->name);
 
         json_open(out, NULL, "{");
         json_text_field(out, "name", variable->name);
         json_text_field(out, "type", value_type_name(variable->type));
-        json_text_field(out, "value", value == NULL ? NULL : value->text);
+        json_text_field(out, "value", variable_words(preview, variable));
         json_text_field(out, "about", variable->about);
         text_append(out, "}");
     }
@@ -266,13 +267,16 @@ static void json_step(struct preview *preview, struct text *out, const char *num
 
 void preview_json(struct preview *preview, struct text *out)
 {
-    text_append(out, "{\"preview\":1");
+    text_append(out, "{\"preview\":1,\"version\":\"" HOLDBACK_VERSION "\"");
+    json_text_field(out, "made", preview->made);
     json_bool_field(out, "live", preview->is_live);
     json_plan(preview, out);
     json_cluster(preview, out);
     json_values(preview, out);
     json_doors(preview, out);
     json_guards(preview, out);
+    json_open(out, "facts", "");
+    live_append_json(out, &preview->live);
     json_open(out, "phases", "[");
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         struct preview_cursor cursor = {0};

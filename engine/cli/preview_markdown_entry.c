@@ -61,7 +61,6 @@ static void append_conditions(const struct preview *preview, const struct step *
 void markdown_line(const struct preview *preview, struct markdown_entry *entry)
 {
     const struct step *step = entry->step;
-    const char *skipped = skip_words(preview, step);
     struct text *line = &entry->line;
 
     text_append_format(line, "%s%s<code>", entry->number, *entry->number == '\0' ? "" : " ");
@@ -70,11 +69,6 @@ void markdown_line(const struct preview *preview, struct markdown_entry *entry)
     if (step->hosts != NULL) {
         text_append(line, " on ");
         markup_html(line, markdown_cut(preview, hosts_words(preview->arena, step->hosts)));
-    }
-    if (skipped != NULL) {
-        text_append(line, ", left out: ");
-        markup_html(line, markdown_cut(preview, skipped));
-        return;
     }
 
     const struct description description = preview_describe(preview, step);

@@ -28,7 +28,7 @@ static int part_of(const struct markdown_entry *entry)
 }
 
 /* What a person is asked, or loses, first; then what changes something. */
-static int rank_of(const struct preview *preview, const struct markdown_entry *entry)
+static int rank_of(const struct markdown_entry *entry)
 {
     const struct step *step = entry->step;
     static const int changing[PHASE_COUNT] = {6, 1, 3, 2};
@@ -37,7 +37,7 @@ static int rank_of(const struct preview *preview, const struct markdown_entry *e
         return 0;
     if (entry->guard != NULL)
         return 4;
-    if (step->phase == PHASE_PREFLIGHT || skip_words(preview, step) != NULL)
+    if (step->phase == PHASE_PREFLIGHT)
         return 6;
     return step_only_looks(step) ? 5 : changing[step->phase];
 }
@@ -71,15 +71,15 @@ static void collect(struct entries *entries)
         int part = parts_in_order[at];
 
         for (const struct guard *guard = preview->plan->guards;
-             part == PART_GUARDS && guard != NULL; guard = guard->next)
-            entries->items[entries->count++] =
-                (struct markdown_entry){.step = &guard->step, .guard = guard, .number = ""};
+             part == PART_GUARDS && guard != NULL; guard = guard->next) {
+            if (skip_words(preview, &guard->step) == NULL)
+                entries->items[entries->count++] =
+                    (struct markdown_entry){.step = &guard->step, .guard = guard, .number = ""};
+        }
         if (part == PART_GUARDS || (preview->phase_mask >> part & 1) == 0)
             continue;
         while (preview_next(preview, (enum phase)part, &cursor) != NULL) {
-            const struct step *group = cursor.step->group;
-
-            if (group == NULL || skip_words(preview, group) == NULL)
+            if (skip_words(preview, cursor.step) == NULL)
                 entries->items[entries->count++] = (struct markdown_entry){
                     .step = cursor.step, .number = arena_strdup(preview->arena, cursor.number)};
         }
@@ -168,8 +168,7 @@ static void fit_bodies(struct entries *entries)
         for (size_t at = 0; at < entries->count; at++) {
             struct markdown_entry *entry = &entries->items[at];
 
-            if (entry->has_line && rank_of(entries->preview, entry) == rank &&
-                skip_words(entries->preview, entry->step) == NULL)
+            if (entry->has_line && rank_of(entry) == rank)
                 fit_body(entries, entry);
         }
     }
@@ -200,6 +199,9 @@ static void append_part(const struct entries *entries, int part, struct text *ou
         [PART_GUARDS] = "Guards: looked at all the time; one that fails stops the run",
     };
     size_t missing = 0, count = 0;
+    const char *hidden = part == PART_GUARDS
+                             ? hidden_guards_words(entries->preview)
+                             : hidden_steps_words(entries->preview, (enum phase)part);
 
     for (size_t at = 0; at < entries->count; at++)
         count += part_of(&entries->items[at]) == part;
@@ -218,6 +220,8 @@ static void append_part(const struct entries *entries, int part, struct text *ou
             missing++;
     }
     text_append(out, "\n");
+    if (hidden != NULL)
+        markup_paragraph(out, hidden);
     if (missing > 0)
         text_append_format(out, "... and %zu more of %zu, left out for want of room.\n\n", missing,
                            count);

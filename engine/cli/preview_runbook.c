@@ -157,11 +157,11 @@ static void append_resolve(struct runbook *runbook, const struct step *step)
                      NO_LIMIT);
 }
 
-/* What a variable leaves out, and what the journal of the open run answers already. */
+/* What the journal of the open run answers already. */
 static const char *left_out(const struct runbook *runbook, const struct step *step)
 {
     const struct preview *preview = runbook->preview;
-    const char *words = skip_words(preview, step);
+    const char *words = NULL;
 
     for (const struct step *at = step; words == NULL && preview->run != NULL && at != NULL;
          at = at->group) {
@@ -210,6 +210,8 @@ static void append_step(struct runbook *runbook, enum phase phase, const char *n
     const char *skipped = left_out(runbook, step);
     const struct description description = preview_describe(preview, step);
 
+    if (skip_words(preview, step) != NULL)
+        return;
     text_append_format(out, "### %s %s ", phase_names[phase], number);
     markup_code(out, step->id);
     if (skipped != NULL) {

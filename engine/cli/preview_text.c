@@ -159,17 +159,6 @@ static void append_parts(struct preview *preview, struct text *out,
     }
 }
 
-/* What a chosen variable leaves out is told in one line. */
-static void append_skipped(const struct preview *preview, struct text *out, const char *number,
-                           const struct step *step)
-{
-    text_append_format(out, "\n%5s  ", number);
-    text_append_styled(
-        out, preview->terminal, STYLE_FAINT,
-        arena_printf(preview->arena, "%s  left out: %s", step->id, skip_words(preview, step)));
-    text_append(out, "\n");
-}
-
 static void append_guard(struct preview *preview, struct text *out, const struct guard *guard)
 {
     const struct description description = preview_describe(preview, &guard->step);
@@ -187,17 +176,25 @@ static void append_guard(struct preview *preview, struct text *out, const struct
     append_parts(preview, out, &description, &guard->step, 6);
 }
 
+/* What the chosen variables leave out. */
+static void append_hidden(const struct preview *preview, struct text *out, const char *words)
+{
+    if (words == NULL)
+        return;
+    text_append(out, "\n");
+    append_about(preview, out, 2, words);
+}
+
 static void append_guards(struct preview *preview, struct text *out)
 {
     if (preview->plan->guards != NULL)
         append_heading(preview, out,
                        "Guards: looked at all the time; one that fails stops the run");
     for (const struct guard *guard = preview->plan->guards; guard != NULL; guard = guard->next) {
-        if (skip_words(preview, &guard->step) != NULL)
-            append_skipped(preview, out, "", &guard->step);
-        else
+        if (skip_words(preview, &guard->step) == NULL)
             append_guard(preview, out, guard);
     }
+    append_hidden(preview, out, hidden_guards_words(preview));
 }
 
 static void append_look(const struct preview *preview, struct text *out, const struct step *step,
@@ -302,15 +299,10 @@ static void append_phase(struct preview *preview, struct text *out, enum phase p
     if (preview_next(preview, phase, &cursor) == NULL)
         text_append(out, "  no steps\n");
     for (; cursor.step != NULL; (void)preview_next(preview, phase, &cursor)) {
-        const struct step *group = cursor.step->group;
-
-        if (group != NULL && skip_words(preview, group) != NULL)
-            continue;
-        if (skip_words(preview, cursor.step) != NULL)
-            append_skipped(preview, out, cursor.number, cursor.step);
-        else
+        if (skip_words(preview, cursor.step) == NULL)
             append_step(preview, out, cursor.number, cursor.step);
     }
+    append_hidden(preview, out, hidden_steps_words(preview, phase));
 }
 
 void preview_text(struct preview *preview, struct text *out)

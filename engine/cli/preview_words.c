@@ -7,13 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *const look_names[] = {
-    [LOOK_ALREADY] = "already",
-    [LOOK_WOULD_CHANGE] = "would-change",
-    [LOOK_UNKNOWN] = "unknown",
-    [LOOK_FAILED] = "failed",
-};
-
 bool step_only_looks(const struct step *step)
 {
     return step->action != NULL &&
@@ -179,6 +172,65 @@ const char *skip_words(const struct preview *preview, const struct step *step)
     return words == NULL && step->group != NULL ? skip_own(preview, step->group) : words;
 }
 
+enum { REASONS_MOST = 32 };
+
+struct hidden {
+    const char *reasons[REASONS_MOST];
+    size_t counts[REASONS_MOST], count;
+};
+
+static void hidden_add(struct hidden *hidden, const char *reason)
+{
+    size_t at = 0;
+
+    while (at < hidden->count && !equal(hidden->reasons[at], reason))
+        at++;
+    if (at == REASONS_MOST)
+        return;
+    hidden->reasons[at] = reason;
+    hidden->counts[at]++;
+    hidden->count += at == hidden->count;
+}
+
+static const char *hidden_text(const struct preview *preview, const struct hidden *hidden,
+                               const char *what)
+{
+    CLEANUP(text_release) struct text text = {0};
+
+    for (size_t at = 0; at < hidden->count; at++)
+        text_append_format(&text, "%s%zu %s%s: %s", at == 0 ? "not shown: " : "; ",
+                           hidden->counts[at], what, hidden->counts[at] == 1 ? "" : "s",
+                           hidden->reasons[at]);
+    return text.length == 0 ? NULL : text_copy(&text, preview->arena);
+}
+
+const char *hidden_steps_words(const struct preview *preview, enum phase phase)
+{
+    struct hidden hidden = {.count = 0};
+
+    for (const struct step *step = NULL;
+         (step = plan_next_step(preview->plan, phase, step)) != NULL;) {
+        const char *words = skip_words(preview, step);
+
+        if (words != NULL)
+            hidden_add(&hidden, words);
+    }
+    return hidden_text(preview, &hidden, "step");
+}
+
+const char *hidden_guards_words(const struct preview *preview)
+{
+    struct hidden hidden = {.count = 0};
+
+    for (const struct guard *guard = preview->plan->guards; guard != NULL; guard = guard->next) {
+        const char *words = skip_words(preview, &guard->step);
+
+        if (words != NULL)
+            hidden_add(&hidden, words);
+    }
+    return hidden_text(preview, &hidden, "guard");
+}
+
 static const char *when_variable(const struct preview *preview, const struct when *when)
 {
     struct arena *arena = preview->arena;
@@ -213,6 +265,16 @@ const char *when_words(const struct preview *preview, const struct when *when)
         break;
     }
     return arena_printf(arena, "only if \"%s\" did not happen", when->subject);
+}
+
+const char *variable_words(const struct preview *preview, const struct variable *variable)
+{
+    const struct value *value = scope_find(preview->scope, NULL, variable->name);
+
+    if (value == NULL)
+        return NULL;
+    // Where the files of a plan lie is nothing of the plan's.
+    return value->type == VALUE_PATH ? short_path(preview->arena, value->text) : value->text;
 }
 
 const char *limit_words(const struct preview *preview, const struct guard *guard)
@@ -282,7 +344,7 @@ const struct preview_item *preview_live_next(const struct preview *preview, cons
                                              const struct preview_item *before)
 {
     // The items belong to a plan of their own that was read from the same files.
-    for (const struct preview_item *item = before == NULL ? preview->live : before->next;
+    for (const struct preview_item *item = before == NULL ? preview->live.items : before->next;
          item != NULL; item = item->next) {
         if (equal(item->step->id, step->id))
             return item;

@@ -1,15 +1,22 @@
 /* holdback status: where a run stands, what holds, and what to type next. */
+#include "cli/certificate.h"
 #include "cli/display.h"
 #include "cli/signals.h"
+#include "run/trend.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 enum {
     LABEL_COLUMNS = 9,
     WATCH_MS = 1000,
+    LOOKS = 5,      /* of a status that does not watch: what they tell takes about 2 s */
+    PATIENCE_S = 8, /* for hosts that do not answer */
 };
 
 /* What is put together for one look at a run. */
@@ -19,6 +26,7 @@ struct picture {
     const struct run_summary *summary;
     const struct run_place *place;
     const struct text *guards; /* rows; NULL: they were not looked at */
+    bool is_watch;
     struct text *out;
 };
 
@@ -131,6 +139,17 @@ static void append_steps(const struct picture *picture, const struct node *roles
         append_row(picture, "", summary->stop_hint);
 }
 
+static void append_budget(const struct picture *picture, const struct run_view *view)
+{
+    const char *words = budget_words(picture->arena, view);
+    bool is_bounded = false;
+
+    for (size_t at = 0; at < view->guard_count; at++)
+        is_bounded |= !isnan(view->guards[at].seconds);
+    if (words != NULL || is_bounded)
+        append_row(picture, "budget", words == NULL ? "no limit is near" : words);
+}
+
 /* The rows of the guards, while the view is valid; the rest is known only later. */
 static void watch_view(void *context, const struct run_view *view)
 {
@@ -146,12 +165,33 @@ static void watch_view(void *context, const struct run_view *view)
                             : guard->guard->show_only ? "shown only"
                                                       : "NOT TRUE";
 
+        const char *lasts = isfinite(guard->seconds)
+                                ? arena_printf(picture->arena, ", lasts %s",
+                                               lasting_words(picture->arena, guard->seconds))
+                                : "";
+
         append_row(picture, at == 0 ? "guards" : "",
-                   arena_printf(picture->arena, "%s on %s: %s%s%s", guard->guard->step.id, title,
-                                state, *words == '\0' ? "" : ": ", words));
+                   arena_printf(picture->arena, "%s on %s: %s%s%s%s", guard->guard->step.id, title,
+                                state, *words == '\0' ? "" : ": ", words, lasts));
     }
     if (view->guard_count == 0)
         append_row(picture, "guards", "none are in force");
+    append_budget(picture, view);
+}
+
+/* Of a run that has one, or should have. */
+static void append_certificate(const struct picture *picture)
+{
+    const struct run_summary *summary = picture->summary;
+    const char *path =
+        summary->folder == NULL ? NULL : certificate_path(picture->arena, summary->folder);
+
+    if (path != NULL)
+        append_row(picture, "proof", path);
+    else if (summary->state == RUN_COMMITTED || summary->state == RUN_ROLLED_BACK)
+        append_row(picture, "proof",
+                   arena_printf(picture->arena, "there is none; holdback verify %s writes it",
+                                summary->id));
 }
 
 static void append_picture(const struct picture *picture)
@@ -161,13 +201,12 @@ static void append_picture(const struct picture *picture)
     append_identity(picture);
     append_roles(picture, roles);
     // What is drawn again and again has to fit on a screen.
-    if (picture->guards == NULL)
+    if (!picture->is_watch)
         append_saved(picture);
     append_steps(picture, roles);
     if (picture->guards != NULL)
         text_append_bytes(picture->out, text_string(picture->guards), picture->guards->length);
-    else if (run_state_is_open(picture->summary->state))
-        append_row(picture, "guards", "not looked at; --watch does, each second");
+    append_certificate(picture);
     append_row(
         picture, "journal",
         arena_printf(picture->arena, "%s (%s)", picture->place->journal, picture->place->origin));
@@ -207,8 +246,25 @@ static bool wait_a_second(void)
     return *signals_first() == 0;
 }
 
+static struct error *sample(const struct picture *picture, const char *run, int stop_fd, int looks,
+                            struct trends *trends, struct run_summary *summary)
+{
+    const struct cli *cli = picture->cli;
+    const struct run_options options = {
+        .place = *picture->place,
+        .run = run,
+        .cluster_file = cli->options->cluster,
+        .stop_fd = stop_fd,
+        .interrupted = signals_first(),
+    };
+
+    return run_sample(picture->arena, &options, looks, trends, summary, watch_view,
+                      (void *)picture);
+}
+
 static int watch(struct cli *cli, const struct run_place *place, const char *run)
 {
+    CLEANUP(trends_release) struct trends trends = {0};
     int drawn = 0;
     bool is_open = true;
 
@@ -221,16 +277,13 @@ static int watch(struct cli *cli, const struct run_place *place, const char *run
         CLEANUP(text_release) struct text text = {0};
         CLEANUP(text_release) struct text guards = {0};
         struct run_summary summary = {0};
-        struct picture picture = {
-            .cli = cli, .arena = &scratch, .summary = &summary, .place = place, .out = &guards};
-        const struct run_options options = {
-            .place = *place,
-            .run = run,
-            .cluster_file = cli->options->cluster,
-            .stop_fd = signals_stop_fd(),
-            .interrupted = signals_first(),
-        };
-        struct error *error = run_sample(&scratch, &options, &summary, watch_view, &picture);
+        struct picture picture = {.cli = cli,
+                                  .arena = &scratch,
+                                  .summary = &summary,
+                                  .place = place,
+                                  .is_watch = true,
+                                  .out = &guards};
+        struct error *error = sample(&picture, run, signals_stop_fd(), 1, &trends, &summary);
 
         if (error != NULL && summary.id == NULL)
             return cli_fail(cli, error);
@@ -246,9 +299,31 @@ static int watch(struct cli *cli, const struct run_place *place, const char *run
     return *signals_first() == 0 ? 0 : 128 + *signals_first();
 }
 
+/* The guards' rows, into the picture; hosts that do not answer are not waited for. */
+static void look_once(struct picture *picture, struct text *guards)
+{
+    CLEANUP(trends_release) struct trends trends = {0};
+    struct picture look = *picture;
+    struct run_summary summary = {0};
+    const struct itimerspec patience = {.it_value = {.tv_sec = PATIENCE_S}};
+    int timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    look.out = guards;
+    (void)timerfd_settime(timer_fd, 0, &patience, NULL);
+
+    struct error *error = sample(&look, picture->summary->id, timer_fd, LOOKS, &trends, &summary);
+
+    if (timer_fd >= 0)
+        (void)close(timer_fd);
+    if (error != NULL)
+        append_row(&look, "guards", error_text(picture->arena, error));
+    picture->guards = guards;
+}
+
 int command_status(struct cli *cli)
 {
     CLEANUP(text_release) struct text out = {0};
+    CLEANUP(text_release) struct text guards = {0};
     const struct option_list *arguments = &cli->options->arguments;
     const struct run_summary *found;
     struct run_summary summary;
@@ -265,6 +340,8 @@ int command_status(struct cli *cli)
     error = run_load_summary(cli->arena, found->folder, &summary);
     if (error != NULL)
         return cli_fail(cli, error);
+    if (run_state_is_open(summary.state) && summary.state != RUN_PREFLIGHT)
+        look_once(&picture, &guards);
     append_picture(&picture);
     return cli_print(cli, &out, 0);
 }

@@ -18,6 +18,9 @@ struct session {
     struct stream *streams;
 };
 
+/* What is being opened goes on, also while somebody waits for another stream. */
+void streams_step(struct session *session);
+
 /* Takes the channels away from the streams, which are then at their end. */
 void streams_detach(struct session *session);
 

@@ -196,6 +196,7 @@ bool session_serve(struct session *session)
     if (result == SSH_ERROR || !ssh_is_connected(session->ssh) ||
         (ssh_get_status(session->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0)
         return false;
+    streams_step(session);
     socket_refresh(session);
     return true;
 }

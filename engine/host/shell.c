@@ -318,6 +318,15 @@ struct error *shell_call(struct host *host, struct arena *arena, struct shell_ca
     return NULL;
 }
 
+struct error *host_shell_begin(struct host *host, struct arena *arena, const char *user,
+                               int64_t deadline_ms)
+{
+    struct shell *shell;
+    struct error *error = host_open(host, arena, deadline_ms);
+
+    return error != NULL ? error : shell_open(host, arena, user, false, &shell);
+}
+
 void shell_result_release(struct shell_result *result)
 {
     text_release(&result->out);

@@ -162,6 +162,12 @@ enum stream_state stream_state(struct stream *stream)
     return stream->state;
 }
 
+void streams_step(struct session *session)
+{
+    for (struct stream *stream = session->streams; stream != NULL; stream = stream->next)
+        (void)stream_state(stream);
+}
+
 const char *stream_problem(const struct stream *stream)
 {
     return stream->problem;

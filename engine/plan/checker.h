@@ -168,8 +168,4 @@ void hazards_check(struct checker *checker);
 void hazard_add(struct checker *checker, const char *id, struct place place, const char *hint,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* files.c: the path of a local file that NODE names; false if it has a value that is not known. */
-bool plan_path(struct arena *arena, const struct plan *plan, const struct scope *scope,
-               const char *host, const struct node *node, const char **out);
-
 #endif

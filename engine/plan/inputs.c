@@ -32,6 +32,15 @@ const struct input *inputs_first(const struct inputs *inputs)
     return inputs->first;
 }
 
+const struct input *inputs_of_role(const struct inputs *inputs, const char *role)
+{
+    const struct input *input = inputs->first;
+
+    while (input != NULL && !equal(input->role, role))
+        input = input->next;
+    return input;
+}
+
 static const struct input *find(const struct inputs *inputs, const char *path)
 {
     for (const struct input *input = inputs->first; input != NULL; input = input->next) {
@@ -91,6 +100,16 @@ struct error *inputs_read(struct inputs *inputs, const char *role, const char *p
     append(inputs, input);
     *out = input;
     return NULL;
+}
+
+void inputs_put(struct inputs *inputs, const char *role, const char *path, const char *bytes,
+                size_t length)
+{
+    struct input *input = arena_alloc(inputs->arena, sizeof *input);
+
+    *input = (struct input){.role = role, .path = path, .bytes = bytes, .length = length};
+    sha256_hex(bytes, length, input->digest);
+    append(inputs, input);
 }
 
 static bool is_name_character(char c)

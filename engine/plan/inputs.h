@@ -10,7 +10,8 @@
 #include "base/text.h"
 
 struct input {
-    const char *role; /* "plan", "cluster", "defaults", "file" */
+    const char
+        *role; /* "plan", "cluster", "defaults", "file"; "preview": the one that is expected */
     const char *path; /* of the original, absolute once the program has started */
     const char *bytes;
     size_t length;
@@ -30,6 +31,13 @@ struct error *inputs_read(struct inputs *inputs, const char *role, const char *p
 
 /* Writes all that were read into FOLDER (made, 0700), with a manifest. */
 struct error *inputs_freeze(struct arena *arena, const struct inputs *inputs, const char *folder);
+
+/* The first that was read as ROLE, or NULL. */
+const struct input *inputs_of_role(const struct inputs *inputs, const char *role);
+
+/* PATH is what BYTES say, whether or not there is such a file. Both must outlive INPUTS. */
+void inputs_put(struct inputs *inputs, const char *role, const char *path, const char *bytes,
+                size_t length);
 
 /* In the order that they were read. */
 const struct input *inputs_first(const struct inputs *inputs);

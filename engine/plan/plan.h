@@ -144,6 +144,10 @@ struct error *plan_sql_text(struct arena *arena, const struct plan *plan, const 
                             const char *host, const struct node *node, int version,
                             const char **out);
 
+/* files.c: the path of a local file that NODE names; false if it has a value that is not known. */
+bool plan_path(struct arena *arena, const struct plan *plan, const struct scope *scope,
+               const char *host, const struct node *node, const char **out);
+
 /* The bytes of a file that the plan names (`file: ${migration}`), read when the plan was. */
 struct error *plan_file(struct arena *arena, const struct plan *plan, const struct scope *scope,
                         const char *host, const struct node *node, const struct input **out);

@@ -83,7 +83,10 @@ static bool kind_fits(const struct schema *schema, const struct node *node)
 static bool scalar_fits(const struct checker *checker, const struct schema *schema,
                         const struct node *node)
 {
-    if (node->kind == NODE_NULL || !kind_fits(schema, node))
+    // In YAML nothing is most often a slip; in JSON it was written (and has no line).
+    if (node->kind == NODE_NULL)
+        return schema->kinds & KIND_NULL && node->line == 0;
+    if (!kind_fits(schema, node))
         return false;
     if (node->length < schema->shortest || node->length > schema->longest)
         return false;

@@ -21,13 +21,10 @@
 #ifndef PLAN_SCHEMA_H
 #define PLAN_SCHEMA_H
 
+#include "base/embedded.h"
 #include "plan/findings.h"
 
-struct schema_file {
-    const char *name; /* "plan.schema.json" */
-    const char *bytes;
-};
-extern const struct schema_file schema_files[]; /* ends with {NULL, NULL} */
+extern const struct embedded_file schema_files[];
 
 struct schema;
 

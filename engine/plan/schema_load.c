@@ -26,7 +26,7 @@ static const struct node *file_find(struct schema_set *set, const char *name)
 {
     const struct node *node = table_find(&set->files, name);
 
-    for (const struct schema_file *file = schema_files; node == NULL && file->name != NULL;
+    for (const struct embedded_file *file = schema_files; node == NULL && file->name != NULL;
          file++) {
         if (strcmp(file->name, name) != 0)
             continue;

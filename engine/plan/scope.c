@@ -19,6 +19,7 @@ struct scope {
     struct table names;  /* name -> struct scope_name */
     struct table shells; /* the name as a shell spells it -> the same */
     pthread_rwlock_t *lock;
+    const struct scope *below; /* or NULL */
 };
 
 struct scope *scope_new(struct arena *arena)
@@ -30,6 +31,14 @@ struct scope *scope_new(struct arena *arena)
     (void)pthread_rwlock_init(scope->lock, NULL);
     table_init(&scope->names, arena);
     table_init(&scope->shells, arena);
+    return scope;
+}
+
+struct scope *scope_above(struct arena *arena, const struct scope *below)
+{
+    struct scope *scope = scope_new(arena);
+
+    scope->below = below;
     return scope;
 }
 
@@ -97,30 +106,33 @@ static const struct value *name_value(const struct scope_name *name, const char 
     return everywhere;
 }
 
-static const struct value *find_locked(const struct scope *scope, const struct table *table,
-                                       const char *host, const char *name, size_t length)
+static const struct value *find(const struct scope *scope, bool in_shell, const char *host,
+                                const char *name, size_t length)
 {
+    const struct table *table = in_shell ? &scope->shells : &scope->names;
+
     (void)pthread_rwlock_rdlock(scope->lock);
 
     const struct value *value = name_value(table_find_bytes(table, name, length), host);
 
     (void)pthread_rwlock_unlock(scope->lock);
-    return value;
+    return value != NULL || scope->below == NULL ? value
+                                                 : find(scope->below, in_shell, host, name, length);
 }
 
 const struct value *scope_find(const struct scope *scope, const char *host, const char *name)
 {
-    return find_locked(scope, &scope->names, host, name, strlen(name));
+    return find(scope, false, host, name, strlen(name));
 }
 
 const struct value *scope_find_bytes(const struct scope *scope, const char *host, const char *name,
                                      size_t length)
 {
-    return find_locked(scope, &scope->names, host, name, length);
+    return find(scope, false, host, name, length);
 }
 
 const struct value *scope_find_shell(const struct scope *scope, const char *host,
                                      const char *shell_name, size_t length)
 {
-    return find_locked(scope, &scope->shells, host, shell_name, length);
+    return find(scope, true, host, shell_name, length);
 }

@@ -38,6 +38,9 @@ const char *sql_unsendable(const char *text, size_t *offset, const char **why);
  */
 bool version_matches(const char *range, int version);
 
+/* "15.18 (Debian ...)" or "9.6.24" as server_version_num; 0 if TEXT begins with no version. */
+int version_number(const char *text);
+
 /* NULL if RANGES together cover every version from 9.4 on; else a sentence naming the first gap. */
 const char *version_gap(struct arena *arena, const char *const *ranges, size_t count);
 bool version_is_valid(const char *range);

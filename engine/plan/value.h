@@ -42,6 +42,9 @@ bool value_read_secret(const char *text, struct secret_reference *out);
 struct scope;
 struct scope *scope_new(struct arena *arena);
 
+/* What is not found in it is looked for in BELOW, which stays as it is. */
+struct scope *scope_above(struct arena *arena, const struct scope *below);
+
 /* HOST NULL: the same on every host. A second value of the same name and host replaces the first.
  */
 void scope_set(struct scope *scope, const char *host, const char *name, struct value value);

@@ -59,6 +59,13 @@ static bool read_version(const char **text, struct interval *out)
     return true;
 }
 
+int version_number(const char *text)
+{
+    struct interval version;
+
+    return read_version(&text, &version) ? version.low : 0;
+}
+
 /* One condition narrows the interval. */
 static bool read_condition(const char **text, struct interval *interval)
 {

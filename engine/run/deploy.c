@@ -51,6 +51,7 @@ static void run_record_first(struct run *run)
 /* The run's directory exists before the first connection is made. */
 static struct error *run_create(struct run *run)
 {
+    const struct input *expected = inputs_of_role(run->plan->inputs, "preview");
     int cluster_lock = -1;
     const char *folder;
     struct error *error = cluster_folder_lock(run->arena, run->place.journal, run->cluster->name,
@@ -72,6 +73,9 @@ static struct error *run_create(struct run *run)
     if (error == NULL) {
         run_record_first(run);
         command_record(run, "deploy");
+        if (expected != NULL)
+            run_record(run, "expected", "\"preview\":%s,\"sha256\":\"%s\"",
+                       json_text(run->arena, expected->path), expected->digest);
         error = run_sync(run);
     }
     if (error == NULL)
@@ -93,8 +97,10 @@ static struct error *preflight(struct run *run)
         error = prepare_claims(run);
     if (error == NULL) {
         prepare_scope(run);
-        error = preflight_run(run);
+        error = expect_check(run);
     }
+    if (error == NULL)
+        error = preflight_run(run);
     if (error == NULL && run_interrupted(run) != 0)
         error = run_interrupted_error(run);
     return error;
@@ -120,6 +126,7 @@ struct error *deploy_phase(struct run *run)
 
     struct error *error = phase_run(run, PHASE_DEPLOY);
 
+    guards_record(run->guards, PHASE_DEPLOY);
     guards_stop(run->guards);
     run->guards = NULL;
     if (error != NULL)
@@ -175,7 +182,8 @@ struct error *run_deploy(struct arena *arena, const struct run_options *options,
 {
     struct run run;
 
-    struct inputs *inputs = inputs_live(arena);
+    // Whoever compared the inputs with a preview has read them: the same bytes run.
+    struct inputs *inputs = options->inputs == NULL ? inputs_live(arena) : options->inputs;
 
     run_begin(&run, arena, options, findings);
 

@@ -188,6 +188,25 @@ struct error *step_run(struct run *run, const struct step *step,
 /* Finds out what became of tries that were interrupted. Steps in doubt are only recorded. */
 struct error *settle_all(struct run *run, enum phase phase);
 
+/* ---- live.c, facts.c, expect.c ---- */
+
+/* Of what a step would change on a host; NULL: nothing. */
+const char *live_change_digest(const struct preview_item *item, char out[DIGEST_SIZE]);
+
+int64_t live_timeline(const struct patroni_cluster *members);   /* the leader's, or 0 */
+const char *live_leader(const struct patroni_cluster *members); /* or NULL */
+
+/* Looks as a live preview does, with the connections and roles of a run that has begun. */
+struct error *live_again(struct run *run, unsigned phase_mask, struct live *out);
+
+/* Where the run was begun with a preview that is expected: an error (ERROR_REFUSED) if what it
+ * rests on is not so any more. Its file is the input "preview". */
+struct error *expect_check(struct run *run);
+
+/* The same, where NOW has been looked at already; FACTS: "facts" of the PREVIEW. */
+struct error *expect_compare(struct run *run, const char *preview, const struct node *facts,
+                             const struct live *now);
+
 /* ---- finish.c ---- */
 
 /* Takes markers, folders and claims away from the hosts; hosts that do not answer are told. */

@@ -2,6 +2,8 @@
 #include "run/guard.h"
 #include "run/work.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool step_is_over(const struct run *run, const struct step *step)
@@ -78,8 +80,16 @@ struct error *guard_error(struct arena *arena, const struct guard *guard,
                      *words == '\0' ? "" : ": ", words);
 }
 
+static double number_of(const char *value)
+{
+    char *end = NULL;
+    double number = value == NULL ? NAN : strtod(value, &end);
+
+    return end == value || (end != NULL && *end != '\0') ? NAN : number;
+}
+
 bool guard_holds(struct run *run, const struct guard *guard, const struct host_settings *target,
-                 struct host *host, char words[160])
+                 struct host *host, struct sight *out)
 {
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct task task = {.step = &guard->step, .kind = TASK_LOOK, .try = 1};
@@ -90,8 +100,8 @@ bool guard_holds(struct run *run, const struct guard *guard, const struct host_s
 
     const char *said = guard_words(&task, worker.error, &worker.arena);
 
-    memset(words, 0, 160);
-    memccpy(words, said, '\0', 159);
+    *out = (struct sight){.value = number_of(task.value), .bound = task.bound};
+    memccpy(out->words, said, '\0', sizeof out->words - 1);
     text_release(&task.shown);
     arena_release(&worker.arena);
     return task.look == LOOK_ALREADY;
@@ -110,12 +120,12 @@ struct error *guards_look(struct run *run, enum phase phase)
         if (guard->show_only || !guard_is_in_force(run, guard, phase, NULL))
             continue;
         for (size_t at = 0; at < count && !failed; at++) {
-            char words[160];
+            struct sight sight;
 
             failed = !guard_holds(run, guard, hosts[at], run->hosts[run_host_index(run, hosts[at])],
-                                  words);
+                                  &sight);
             if (failed && first == NULL)
-                first = guard_error(run->arena, guard, hosts[at], words);
+                first = guard_error(run->arena, guard, hosts[at], sight.words);
         }
         if (failed)
             text_append_format(&waivers, " --without-guard %s", guard->step.id);
@@ -123,27 +133,4 @@ struct error *guards_look(struct run *run, enum phase phase)
     if (first != NULL)
         run->failed_guards = text_copy(&waivers, run->arena);
     return first;
-}
-
-void guards_sample(struct run *run, enum phase phase, struct run_view *view)
-{
-    struct run_view_guard *shown;
-    size_t most = 0;
-
-    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next)
-        most += run->cluster->host_count;
-    view->guards = shown = arena_alloc(run->arena, sizeof *shown * (most + 1));
-    for (const struct guard *guard = run->plan->guards; guard != NULL; guard = guard->next) {
-        size_t count;
-        const struct host_settings *const *hosts = step_hosts(run, &guard->step, &count);
-
-        for (size_t at = 0; guard_is_in_force(run, guard, phase, NULL) && at < count; at++) {
-            char words[160];
-            struct host *host = run->hosts[run_host_index(run, hosts[at])];
-            bool is_true = guard_holds(run, guard, hosts[at], host, words);
-
-            shown[view->guard_count++] = (struct run_view_guard){
-                guard, hosts[at]->name, arena_strdup(run->arena, words), is_true, true};
-        }
-    }
 }

@@ -7,6 +7,7 @@
 #define RUN_GUARD_H
 
 #include "run/engine.h"
+#include "run/trend.h"
 
 struct guards;
 
@@ -14,10 +15,16 @@ struct guards;
 bool guard_is_in_force(const struct run *run, const struct guard *guard, enum phase phase,
                        const struct step *next);
 
-/* Looks at GUARD on one host, in the calling thread; WORDS say what was found. True: as it must be.
- */
+/* What a look found: words for a person, a number (NAN: none), and that with its limit. */
+struct sight {
+    char words[160];
+    double value;
+    struct bound bound;
+};
+
+/* Looks at GUARD on one host, in the calling thread. True: as it must be. */
 bool guard_holds(struct run *run, const struct guard *guard, const struct host_settings *target,
-                 struct host *host, char words[160]);
+                 struct host *host, struct sight *out);
 
 /* What a person is told when it does not hold. */
 struct error *guard_error(struct arena *arena, const struct guard *guard,
@@ -41,14 +48,18 @@ struct error *guards_look(struct run *run, enum phase phase);
 /* The error of the first guard that failed, or NULL. Any thread. */
 const struct error *guards_failed(struct guards *guards);
 
-/* Looks once at all guards in force, and puts them into VIEW. */
-void guards_sample(struct run *run, enum phase phase, struct run_view *view);
+/* Looks LOOKS times at all guards in force, all hosts at once, and puts them into VIEW. */
+void guards_sample(struct run *run, enum phase phase, int looks, struct trends *trends,
+                   struct run_view *view);
 
 /*
  * Why the run is stopped, or NULL: a guard that tells that the hold is lost (one with `until`) says
  * more than the one that noticed first, and is waited for a moment.
  */
 const struct error *guards_verdict(struct guards *guards);
+
+/* Journals how often each guard was looked at, and its extremes: once, when its phase is over. */
+void guards_record(struct guards *guards, enum phase phase);
 
 void guards_view(struct guards *guards, struct arena *arena, struct run_view *view);
 void guards_stop(struct guards *guards); /* joins; NULL is fine */

@@ -1,6 +1,8 @@
 /* Whether the hosts are those of the cluster, each the member that the cluster file says. */
 #include "run/engine.h"
 
+#include "plan/sqltext.h"
+
 #include <string.h>
 
 enum {
@@ -25,8 +27,8 @@ static bool ask(struct worker *worker, const struct shell_request *request,
     return error == NULL;
 }
 
-/* Where no server answers, the data directory still knows. */
-static void ask_controldata(struct worker *worker, struct host_identity *identity)
+/* Where no Patroni says so, the data directory still knows the cluster, and the programs theirs. */
+static void ask_programs(struct worker *worker, struct host_identity *identity)
 {
     CLEANUP(shell_result_release) struct shell_result result = {0};
     const struct host_settings *settings = worker->target;
@@ -34,7 +36,8 @@ static void ask_controldata(struct worker *worker, struct host_identity *identit
                                NULL};
     const struct shell_request request = {
         .user = settings->postgres.os_user,
-        .script = "LC_ALL=C \"$1\"/pg_controldata -D \"$2\" |"
+        .script = "\"$1\"/postgres --version | sed 's/^[^0-9]*//'\n"
+                  "LC_ALL=C \"$1\"/pg_controldata -D \"$2\" |"
                   " sed -n 's/^Database system identifier: *//p'",
         .arguments = arguments,
         .deadline_ms = clock_ms() + ASK_TIMEOUT_MS,
@@ -46,10 +49,13 @@ static void ask_controldata(struct worker *worker, struct host_identity *identit
         return;
 
     const char *out = text_string(&result.out);
-    size_t digits = strspn(out, "0123456789");
+    const char *second = strchr(out, '\n');
+    size_t digits = second != NULL ? strspn(second + 1, "0123456789") : 0;
 
-    if (digits > 0)
-        identity->system_identifier = arena_copy(&worker->arena, out, digits);
+    if (identity->version == 0)
+        identity->version = version_number(out);
+    if (identity->system_identifier == NULL && digits > 0)
+        identity->system_identifier = arena_copy(&worker->arena, second + 1, digits);
 }
 
 /*
@@ -102,8 +108,18 @@ static void identity_worker(struct worker *worker)
 
     worker->context = identity;
 
-    struct error *error = patroni_read_status(worker->host, &worker->arena, worker->target,
-                                              clock_ms() + ASK_PATRONI_MS, &reach, &status);
+    struct error *error = NULL;
+
+    // Its shell is asked below, and starts while Patroni answers.
+    if (worker->target->patroni.config != NULL)
+        error = host_shell_begin(worker->host, &worker->arena, worker->target->postgres.os_user,
+                                 deadline_ms);
+    if (error != NULL && error->kind == ERROR_UNREACHABLE) {
+        worker->error = error;
+        return;
+    }
+    error = patroni_read_status(worker->host, &worker->arena, worker->target,
+                                clock_ms() + ASK_PATRONI_MS, &reach, &status);
 
     if (error != NULL && error->kind != ERROR_FAILED) {
         worker->error = error;
@@ -116,8 +132,8 @@ static void identity_worker(struct worker *worker)
         if (*status.system_identifier != '\0')
             identity->system_identifier = status.system_identifier;
     }
-    if (identity->system_identifier == NULL)
-        ask_controldata(worker, identity);
+    if (identity->system_identifier == NULL || identity->version == 0)
+        ask_programs(worker, identity);
     if (worker->error == NULL)
         ask_member(worker, identity);
     if (worker->error == NULL && plan_names_folder(run->plan))
@@ -185,6 +201,40 @@ static void identity_record(struct run *run, const struct worker *workers, size_
                text_string(&folders));
 }
 
+static const struct when *when_of_version(const struct plan *plan)
+{
+    for (enum phase phase = 0; phase < PHASE_COUNT; phase++) {
+        for (const struct step *step = plan_next_step(plan, phase, NULL); step != NULL;
+             step = plan_next_step(plan, phase, step)) {
+            for (size_t at = 0; at < step->when_count; at++) {
+                if (step->when[at].kind == WHEN_POSTGRES)
+                    return &step->when[at];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A rollback must not be the first to find out that it cannot decide what to do. */
+static struct error *version_required(const struct run *run, const struct worker *workers,
+                                      size_t count)
+{
+    const struct when *when = when_of_version(run->plan);
+    bool is_known = when == NULL || run->is_preview;
+
+    for (size_t at = 0; at < count && !is_known; at++) {
+        const struct host_identity *identity = workers[at].context;
+
+        is_known = identity != NULL && identity->version != 0;
+    }
+    if (is_known)
+        return NULL;
+    return error_hint(run->arena,
+                      error_at(run->arena, when->place, "the PostgreSQL version is not known"),
+                      "Patroni tells it while its PostgreSQL runs, else the programs in "
+                      "\"postgres.bin-directory\" of the cluster file.");
+}
+
 struct error *prepare_identity(struct run *run)
 {
     size_t count;
@@ -203,6 +253,8 @@ struct error *prepare_identity(struct run *run)
         if (workers[at].context != NULL)
             error = identity_compare(run, &workers[at], &known);
     }
+    if (error == NULL && run->ledger.identity == NULL)
+        error = version_required(run, workers, count);
     if (error == NULL && run->ledger.identity == NULL)
         identity_record(run, workers, count, known);
     workers_release(workers, count);

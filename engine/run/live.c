@@ -4,10 +4,17 @@
 #include "run/guard.h"
 #include "run/work.h"
 
+const char *const look_names[] = {
+    [LOOK_ALREADY] = "already",
+    [LOOK_WOULD_CHANGE] = "would-change",
+    [LOOK_UNKNOWN] = "unknown",
+    [LOOK_FAILED] = "failed",
+};
+
 struct preview {
     struct run *run;
-    struct preview_item *first, *last;
-    bool would_change;
+    struct live *live;
+    struct preview_item *last;
 };
 
 static struct preview_item *item_add(struct preview *preview, const struct step *step,
@@ -18,7 +25,7 @@ static struct preview_item *item_add(struct preview *preview, const struct step 
     item->step = step;
     item->host = host;
     if (preview->last == NULL)
-        preview->first = item;
+        preview->live->items = item;
     else
         preview->last->next = item;
     preview->last = item;
@@ -64,6 +71,9 @@ static void look_into_item(struct preview *preview, struct preview_item *item,
     // A text whose values do not exist yet cannot be looked at, which is no failure.
     if (task->look == LOOK_FAILED && worker->error != NULL && worker->error->kind == ERROR_INPUT)
         item->look = LOOK_UNKNOWN;
+    if (worker->error != NULL && worker->error->kind == ERROR_UNREACHABLE &&
+        preview->live->lost == NULL)
+        preview->live->lost = error_copy(arena, worker->error);
     if (worker->error != NULL)
         item->words = error_text(arena, worker->error);
     else if (task->words != NULL)
@@ -73,7 +83,11 @@ static void look_into_item(struct preview *preview, struct preview_item *item,
     if (task->shown.length > 0)
         item->shown = text_copy(&task->shown, arena);
     if (item->look == LOOK_WOULD_CHANGE)
-        preview->would_change |= step_has_effect(item->step);
+        preview->live->would_change |= step_has_effect(item->step);
+    if (task->file != NULL)
+        item->file = arena_strdup(arena, task->file);
+    if (task->digest != NULL)
+        item->digest = arena_strdup(arena, task->digest);
     text_release(&task->shown);
 }
 
@@ -88,6 +102,18 @@ static void saved_into_preview(struct preview *preview, const struct worker *wor
                        arena_strdup(run->arena, saved->text));
 }
 
+/* "sync", "sync or replicas": roles that nobody has. */
+static const char *hosts_name(const struct run *run, const struct step *step)
+{
+    CLEANUP(text_release) struct text text = {0};
+
+    if (step->hosts != NULL && step->hosts->kind == NODE_TEXT)
+        text_append_format(&text, "\"%s\"", step->hosts->text);
+    NODE_EACH(name, step->hosts)
+    text_append_format(&text, "%s\"%s\"", text.length == 0 ? "" : " or ", name->text);
+    return text_copy(&text, run->arena);
+}
+
 static void preview_step(struct preview *preview, const struct step *step)
 {
     struct run *run = preview->run;
@@ -97,6 +123,12 @@ static void preview_step(struct preview *preview, const struct step *step)
 
     if (is_left_out(run, step, &why)) {
         item_add(preview, step, NULL)->words = arena_printf(run->arena, "left out: %s", why);
+        return;
+    }
+
+    if (count == 0) {
+        item_add(preview, step, NULL)->words = arena_printf(
+            run->arena, "left out: there is no host that is %s", hosts_name(run, step));
         return;
     }
 
@@ -118,18 +150,10 @@ static void preview_step(struct preview *preview, const struct step *step)
     workers_release(workers, count);
 }
 
-static struct error *preview_go(struct preview *preview, unsigned phase_mask)
+static struct error *preview_phases(struct preview *preview, unsigned phase_mask)
 {
     struct run *run = preview->run;
-    struct error *error = prepare_hosts(run);
 
-    if (error == NULL)
-        error = prepare_identity(run);
-    if (error == NULL)
-        error = prepare_roles(run);
-    if (error != NULL)
-        return error;
-    prepare_scope(run);
     for (unsigned phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (phase_mask >> phase & 1) != 0 &&
@@ -143,16 +167,47 @@ static struct error *preview_go(struct preview *preview, unsigned phase_mask)
     return NULL;
 }
 
+/* What the looks rest on, beside what they find themselves. */
+static struct error *read_facts(struct run *run, struct live *out)
+{
+    struct patroni_cluster *members = arena_alloc(run->arena, sizeof *members);
+    struct error *error = members_read(run, members);
+
+    if (error != NULL)
+        return error;
+    out->members = members;
+    out->system_identifier = node_text(run->ledger.identity, "system_identifier");
+    out->versions = node_find(run->ledger.identity, "versions");
+    out->roles = run->ledger.roles;
+    return NULL;
+}
+
+static struct error *preview_go(struct preview *preview, unsigned phase_mask)
+{
+    struct run *run = preview->run;
+    struct error *error = prepare_hosts(run);
+
+    if (error == NULL)
+        error = prepare_identity(run);
+    if (error == NULL)
+        error = prepare_roles(run);
+    if (error == NULL && run->options->wants_facts)
+        error = read_facts(run, preview->live);
+    if (error != NULL)
+        return error;
+    prepare_scope(run);
+    return preview_phases(preview, phase_mask);
+}
+
 struct error *run_preview_live(struct arena *arena, const struct run_options *options,
-                               unsigned phase_mask, struct findings *findings,
-                               const struct plan **plan, const struct preview_item **out,
-                               bool *would_change)
+                               unsigned phase_mask, struct findings *findings, struct live *out)
 {
     struct run run;
     struct run_summary summary;
-    struct preview preview = {.run = &run};
-    struct inputs *inputs = inputs_live(arena);
+    struct preview preview = {.run = &run, .live = out};
+    struct inputs *inputs = options->inputs == NULL ? inputs_live(arena) : options->inputs;
 
+    *out = (struct live){0};
     run_begin(&run, arena, options, findings);
     run.is_preview = true;
     run.id = "preview";
@@ -162,18 +217,32 @@ struct error *run_preview_live(struct arena *arena, const struct run_options *op
 
     if (error == NULL)
         error = preview_go(&preview, phase_mask);
-    *plan = run.plan;
-    *out = preview.first;
-    *would_change = preview.would_change;
+    out->plan = run.plan;
     return run_end(&run, error, &summary);
 }
 
-static enum phase phase_of(enum run_state state)
+struct error *live_again(struct run *run, unsigned phase_mask, struct live *out)
 {
-    return state == RUN_COMMITTING || state == RUN_DEPLOYED ? PHASE_COMMIT : PHASE_DEPLOY;
+    struct preview preview = {.run = run, .live = out};
+    struct scope *scope = run->scope;
+
+    *out = (struct live){.plan = run->plan};
+
+    struct error *error = read_facts(run, out);
+
+    if (error != NULL)
+        return error;
+    // What looks find now is not what the steps will: it must not be taken for a saved value.
+    run->scope = scope_above(run->arena, scope);
+    run->is_preview = true;
+    error = preview_phases(&preview, phase_mask);
+    run->is_preview = false;
+    run->scope = scope;
+    return error;
 }
 
-static struct error *sample_go(struct run *run, struct run_view *view)
+static struct error *sample_go(struct run *run, int looks, struct trends *trends,
+                               struct run_view *view)
 {
     struct error *error = run_load_files(run);
 
@@ -186,12 +255,13 @@ static struct error *sample_go(struct run *run, struct run_view *view)
     view->run = run->id;
     view->plan = run->plan->name;
     view->roles = run->ledger.roles;
-    guards_sample(run, phase_of(run->ledger.summary.state), view);
+    guards_sample(run, run->ledger.summary.state == RUN_COMMITTING ? PHASE_COMMIT : PHASE_DEPLOY,
+                  looks, trends, view);
     return NULL;
 }
 
-struct error *run_sample(struct arena *arena, const struct run_options *options,
-                         struct run_summary *summary,
+struct error *run_sample(struct arena *arena, const struct run_options *options, int looks,
+                         struct trends *trends, struct run_summary *summary,
                          void (*show)(void *context, const struct run_view *view), void *context)
 {
     struct run run;
@@ -208,7 +278,7 @@ struct error *run_sample(struct arena *arena, const struct run_options *options,
         ledger_apply(&run.ledger, record);
     if (error == NULL && run_state_is_open(run.ledger.summary.state) &&
         run.ledger.summary.state != RUN_PREFLIGHT)
-        error = sample_go(&run, &view);
+        error = sample_go(&run, looks, trends, &view);
     if (error == NULL)
         show(context, &view);
 

@@ -1,6 +1,7 @@
 /* The steps of a phase, strictly in order: conditions, gates, groups, batches of hosts. */
 #include "run/engine.h"
 #include "run/guard.h"
+#include "run/loss_ask.h"
 
 /* A step or group that has begun is not asked again whether it shall. */
 bool step_has_begun(const struct run *run, const struct step *step)
@@ -67,14 +68,20 @@ static struct error *pass_gate(struct run *run, const struct step *step)
 
     if (error != NULL)
         return error;
+
+    const bool is_answered = is_confirmed(run, step->id);
+    const char *loss = loss_at_gate(run, step, !is_answered);
+    const char *asked =
+        loss == NULL ? question : arena_printf(run->arena, "%s\n%s", loss, question);
+
     // What came before the question must be on disk before a person is kept waiting.
     error = run_sync(run);
     if (error != NULL)
         return error;
     if (run_interrupted(run) != 0)
         return run_interrupted_error(run);
-    if (!is_confirmed(run, step->id) && (observer == NULL || observer->confirm == NULL ||
-                                         !observer->confirm(observer->context, step, question))) {
+    if (!is_answered && (observer == NULL || observer->confirm == NULL ||
+                         !observer->confirm(observer->context, step, asked))) {
         if (run_interrupted(run) != 0)
             return run_interrupted_error(run);
         return error_hint(run->arena,

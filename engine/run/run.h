@@ -91,6 +91,7 @@ struct error *run_load_summary(struct arena *arena, const char *folder, struct r
 struct error *run_list(struct arena *arena, const struct run_place *place, const char *cluster,
                        const struct run_summary **out, size_t *count);
 
+struct patroni_cluster;
 struct run_view;
 
 /* How a person, or nobody, is asked; and what is shown while a run goes on. All may be called from
@@ -119,6 +120,7 @@ struct run_view_guard {
     const char *host;
     const char *words; /* last value */
     bool is_true, is_known;
+    double seconds; /* until its limit, by its trend; INFINITY: not near; NAN: not known */
 };
 
 /* What a progress display can draw. Valid during the call of tick. */
@@ -149,6 +151,8 @@ struct run_options {
     const char *const *without_guards; /* --without-guard ID */
     size_t without_guard_count;
     const char *why;
+    struct inputs *inputs; /* deploy: what was read already, the expected preview too; or NULL */
+    bool wants_facts;      /* preview: see struct live */
     bool rollback_on_failure;
     bool take_over; /* from whoever has the run, wherever */
     const struct run_observer *observer;
@@ -175,20 +179,40 @@ struct error *run_resolve(struct arena *arena, const struct run_options *options
 struct error *run_close(struct arena *arena, const struct run_options *options,
                         struct run_summary *summary);
 
-/* Looks at every step of the phases in MASK (bit per phase); *would_change as for
- * --detailed-exitcode. */
+extern const char *const look_names[]; /* "already", "would-change", "unknown", "failed" */
+
+/* What looking at a step found on one host. */
 struct preview_item {
     const struct step *step;
     const char *host;  /* NULL: whole step (skipped, or its hosts are not known) */
     const char *label; /* the host as people know it: "leader (pg1)" */
     enum look look;
     const char *words, *change, *shown; /* NULL: none; shown: rows that a query read */
+    const char *file, *digest;          /* of the file that it would edit: see struct work */
     const struct preview_item *next;
 };
+
+/* A live preview, and with wants_facts what it rests on. */
+struct live {
+    const struct plan *plan;
+    const struct preview_item *items;
+    bool would_change;                     /* as for --detailed-exitcode */
+    const struct error *lost;              /* the first host that did not answer a look, or NULL */
+    const struct patroni_cluster *members; /* NULL: there are no facts */
+    const char *system_identifier;         /* NULL: no host told it */
+    const struct node *versions, *roles;   /* as in the journal's "identity" and "resolved" */
+};
+
+/* Looks at every step of the phases in MASK (bit per phase). What was found before an error is in
+ * *out. */
 struct error *run_preview_live(struct arena *arena, const struct run_options *options,
-                               unsigned phase_mask, struct findings *findings,
-                               const struct plan **plan, const struct preview_item **out,
-                               bool *would_change);
+                               unsigned phase_mask, struct findings *findings, struct live *out);
+
+/* "a, b and c", cut where there are many. */
+const char *names_words(struct arena *arena, const char *const *names, size_t count);
+
+/* The facts as JSON, for a saved preview; "null" where there are none. In facts.c. */
+void live_append_json(struct text *out, const struct live *live);
 
 /* What a person would type now: "holdback resume RUN", "holdback rollback RUN", ... */
 struct next_command {
@@ -197,9 +221,17 @@ struct next_command {
 size_t run_next_commands(struct arena *arena, const struct run_summary *summary,
                          struct next_command out[4]);
 
-/* Samples the guards in force, once: for status --watch. Calls view at the end. */
-struct error *run_sample(struct arena *arena, const struct run_options *options,
-                         struct run_summary *summary,
+/* The guard that will reach its limit first, or NULL: none of them is on its way there. */
+const struct run_view_guard *view_budget(const struct run_view *view);
+
+/*
+ * Looks LOOKS times at the guards of an open run, for somebody who asks; of one that is deployed,
+ * at those of the deployment, because what they watch goes on. TRENDS are what they found before
+ * and find now. Calls show at the end.
+ */
+struct trends;
+struct error *run_sample(struct arena *arena, const struct run_options *options, int looks,
+                         struct trends *trends, struct run_summary *summary,
                          void (*show)(void *context, const struct run_view *view), void *context);
 
 #endif

@@ -2,6 +2,9 @@
 #include "run/guard.h"
 #include "run/work.h"
 
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -19,6 +22,9 @@ struct slot {
     bool is_in_force, is_known, is_true;
     int64_t due_ms, looked_ms;
     char words[160];
+    struct trend trend;
+    int64_t looks, untrue;  /* while it was in force */
+    double lowest, highest; /* of the looks with a number; NAN: there was none */
 };
 
 struct watcher {
@@ -66,19 +72,62 @@ static void slot_fails(struct guards *guards, const struct slot *slot)
         guards->loss = error;
 }
 
-static void slot_tell(struct guards *guards, struct slot *slot, bool is_true, const char *words)
+static void slot_count(struct slot *slot, bool is_true, double value)
+{
+    slot->looks++;
+    slot->untrue += !is_true && !slot->guard->show_only;
+    if (!isnan(value) && !(slot->lowest <= value))
+        slot->lowest = value;
+    if (!isnan(value) && !(slot->highest >= value))
+        slot->highest = value;
+}
+
+/*
+ * A disk fills while nobody looks: what is counted in bytes has failed already when it would pass
+ * its limit before it has been looked at twice more.
+ */
+static bool is_too_late(const struct slot *slot, char words[160])
+{
+    double seconds = trend_soonest(&slot->trend, slot->looked_ms);
+    size_t length = strlen(words);
+
+    if (!equal(slot->guard->unit, "bytes") || isnan(seconds) ||
+        seconds > 2 * (double)slot->guard->every_ms / 1000)
+        return false;
+    (void)snprintf(words + length, 160 - length, ", at this pace at its limit in %.1f s", seconds);
+    return true;
+}
+
+/* The nearer the limit, the sooner; and soon after the first look, which tells no pace. */
+static int64_t next_look_ms(const struct slot *slot)
+{
+    enum { SECOND_LOOK_MS = 250, SOONEST_MS = 100, LOOKS_LEFT = 8 };
+    double seconds = trend_soonest(&slot->trend, slot->looked_ms);
+    int64_t wait_ms = slot->guard->every_ms;
+
+    if (slot->trend.count == 1 && wait_ms > SECOND_LOOK_MS)
+        wait_ms = SECOND_LOOK_MS;
+    if (seconds > 0 && seconds * 1000 / LOOKS_LEFT < (double)wait_ms)
+        wait_ms = (int64_t)(seconds * 1000 / LOOKS_LEFT);
+    return wait_ms < SOONEST_MS && slot->guard->every_ms > SOONEST_MS ? SOONEST_MS : wait_ms;
+}
+
+static void slot_tell(struct guards *guards, struct slot *slot, bool is_true, struct sight *sight)
 {
     (void)pthread_mutex_lock(&guards->lock);
     // A guard that is no longer in force may not stop anything: its step has been reached.
     if (slot->is_in_force && !guards->is_stopping) {
+        slot->looked_ms = clock_ms();
+        trend_add(&slot->trend, slot->looked_ms, &sight->bound);
+        is_true = is_true && !is_too_late(slot, sight->words);
         slot->is_known = true;
         slot->is_true = is_true;
-        (void)memcpy(slot->words, words, sizeof slot->words);
-        slot->looked_ms = clock_ms();
+        slot_count(slot, is_true, sight->value);
+        (void)memcpy(slot->words, sight->words, sizeof slot->words);
         if (!is_true && !slot->guard->show_only)
             slot_fails(guards, slot);
     }
-    slot->due_ms = clock_ms() + slot->guard->every_ms;
+    slot->due_ms = clock_ms() + next_look_ms(slot);
     (void)pthread_cond_broadcast(&guards->changed);
     (void)pthread_mutex_unlock(&guards->lock);
 }
@@ -118,7 +167,7 @@ static void *watcher_main(void *argument)
     while (!guards->is_stopping) {
         int64_t wait_ms;
         struct slot *slot = slot_due(watcher, &wait_ms);
-        char words[160];
+        struct sight sight;
 
         if (slot == NULL) {
             wait_locked(guards, wait_ms);
@@ -126,9 +175,9 @@ static void *watcher_main(void *argument)
         }
         (void)pthread_mutex_unlock(&guards->lock);
 
-        bool is_true = guard_holds(guards->run, slot->guard, slot->target, watcher->host, words);
+        bool is_true = guard_holds(guards->run, slot->guard, slot->target, watcher->host, &sight);
 
-        slot_tell(guards, slot, is_true, words);
+        slot_tell(guards, slot, is_true, &sight);
         (void)pthread_mutex_lock(&guards->lock);
     }
     (void)pthread_mutex_unlock(&guards->lock);
@@ -170,7 +219,7 @@ struct guards *guards_start(struct run *run)
 
         for (size_t at = 0; at < count; at++) {
             guards->slots[guards->slot_count++] =
-                (struct slot){.guard = guard, .target = hosts[at]};
+                (struct slot){.guard = guard, .target = hosts[at], .lowest = NAN, .highest = NAN};
             (void)watcher_for(guards, hosts[at]);
         }
     }
@@ -216,6 +265,7 @@ struct error *guards_update(struct run *run, enum phase phase, const struct step
         if (is_in_force && !slot->is_in_force) {
             slot->is_known = false;
             slot->due_ms = 0;
+            slot->trend.count = 0;
         }
         slot->is_in_force = is_in_force;
         any |= is_in_force;
@@ -283,12 +333,44 @@ void guards_view(struct guards *guards, struct arena *arena, struct run_view *vi
         const struct slot *slot = &guards->slots[at];
 
         if (slot->is_in_force)
-            shown[view->guard_count++] = (struct run_view_guard){slot->guard, slot->target->name,
-                                                                 arena_strdup(arena, slot->words),
-                                                                 slot->is_true, slot->is_known};
+            shown[view->guard_count++] = (struct run_view_guard){
+                slot->guard,   slot->target->name, arena_strdup(arena, slot->words),
+                slot->is_true, slot->is_known,     trend_seconds(&slot->trend, clock_ms())};
     }
     (void)pthread_mutex_unlock(&guards->lock);
     view->guards = shown;
+}
+
+static const char *number_json(struct arena *arena, double number)
+{
+    return isfinite(number) ? arena_printf(arena, "\"%.15g\"", number) : "null";
+}
+
+void guards_record(struct guards *guards, enum phase phase)
+{
+    CLEANUP(text_release) struct text list = {0};
+    struct run *run = guards->run;
+    struct arena *arena = run->arena;
+
+    (void)pthread_mutex_lock(&guards->lock);
+    for (size_t at = 0; at < guards->slot_count; at++) {
+        const struct slot *slot = &guards->slots[at];
+
+        if (slot->looks == 0)
+            continue;
+        text_append_format(&list,
+                           "%s{\"guard\":%s,\"host\":%s,\"unit\":%s,\"looks\":%" PRId64
+                           ",\"untrue\":%" PRId64 ",\"lowest\":%s,\"highest\":%s,\"last\":%s}",
+                           list.length == 0 ? "" : ",", json_text(arena, slot->guard->step.id),
+                           json_text(arena, slot->target->name),
+                           json_text(arena, slot->guard->unit), slot->looks, slot->untrue,
+                           number_json(arena, slot->lowest), number_json(arena, slot->highest),
+                           json_text(arena, slot->words));
+    }
+    (void)pthread_mutex_unlock(&guards->lock);
+    if (list.length > 0)
+        run_record(run, "guards", "\"phase\":%s,\"extremes\":[%s]",
+                   json_text(arena, phase_names[phase]), text_string(&list));
 }
 
 void guards_stop(struct guards *guards)

@@ -96,7 +96,9 @@ static void results_clear(struct work *work)
     text_clear(&work->change);
     text_clear(&work->shown);
     work->saved = NULL;
-    work->words = NULL;
+    work->words = work->value = NULL;
+    work->bound = (struct bound){0};
+    work->file = work->digest = NULL;
 }
 
 /* The duration of a wait-until's KEY: as written, else as the schema says. 0: there is none. */
@@ -371,6 +373,10 @@ void task_worker(struct worker *worker)
     }
     worker->error = error;
     task->words = work.words;
+    task->file = work.file;
+    task->digest = work.digest;
+    task->value = work.value;
+    task->bound = work.bound;
     task->saved = work.saved;
     task->shown = work.shown;
     if (work.change.length > 0)

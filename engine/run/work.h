@@ -25,7 +25,9 @@ struct task {
     enum settle settle;    /* of TASK_SETTLE */
     enum step_state state; /* STEP_RUNNING: no outcome: it goes on, or nobody knows */
     const struct saved *saved;
-    const char *words, *change;
+    const char *words, *change, *value;
+    const char *file, *digest; /* see struct work */
+    struct bound bound;
     struct text shown;
     bool is_interrupted;
 };

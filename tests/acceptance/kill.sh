@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # kill -9 once in every step, one after the other, of one deploy and rollback and of one deploy and commit of
 # blue-green.yml on a real cluster. Each time a random moment after a step's intent is on disk; then `resume`.
+#
+#   kill.sh        as auto chooses
+#   kill.sh all    every hold with every strategy: half an hour
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -46,22 +49,28 @@ counted() {
     psql_on "$("$cluster" leader)" "SELECT count(*) FROM effects"
 }
 
-killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end() {
+deploy_with_kills() { # OPTION...
+    with_kills 15 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes "$@"
+}
+
+killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end() { # OPTION...
     remember
-    with_kills 18 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    deploy_with_kills "$@"
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
-    with_kills 25 rollback --yes
+    with_kills 20 rollback --yes
     [ "$(counted)" = 0 ] || fail "the migration is still there"
     prove_rolled_back
 }
 
-killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end() {
+killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end() { # OPTION...
     remember
-    with_kills 18 deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/counting.sql" --yes
+    deploy_with_kills "$@"
     with_kills 3 commit --yes
     [ "$(counted)" = 1 ] || fail "the migration took effect $(counted) times"
     prove_healthy
     prove_nothing_is_left
+    psql_on "$("$cluster" leader)" "DELETE FROM effects; DROP TABLE added; UPDATE spoilt SET v = md5(id::text)
+        ; CREATE TABLE dropped AS SELECT g AS id FROM generate_series(1, 5000) g"
 }
 
 # The statement goes on in the server when its client is killed; nobody but us ends it.
@@ -84,10 +93,23 @@ sleeps() {
     [ "$(psql_on "$("$cluster" leader)" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()")" -ge 1 ]
 }
 
+tests=(a_deployment_killed_in_its_migration_is_let_go_by_rollback_at_once)
+if [ "${1:-}" = all ]; then
+    for hold in maintenance detached delay point; do
+        for strategy in keep-dcs rebuild-dcs; do
+            name="killed_in_every_step_${hold}_with_${strategy/-/_}_is_rolled_back"
+            eval "$name() { killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end --set hold=$hold --set strategy=$strategy; }"
+            tests+=("$name")
+        done
+        name="killed_in_every_step_${hold}_is_committed"
+        eval "$name() { killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end --set hold=$hold; }"
+        tests+=("$name")
+    done
+else
+    tests+=(killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end
+        killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end)
+fi
 "$cluster" up >/dev/null || exit 1
 make_data
 psql_on "$("$cluster" leader)" 'CREATE TABLE effects (what text)'
-run_tests \
-    a_deployment_killed_in_its_migration_is_let_go_by_rollback_at_once \
-    killed_in_every_step_a_deployment_and_its_rollback_reach_the_same_end \
-    killed_in_every_step_a_deployment_and_its_commit_reach_the_same_end
+run_tests "${tests[@]}"

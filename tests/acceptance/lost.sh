@@ -41,7 +41,7 @@ held() {
 }
 
 restart_postgres_on_the_held_node() {
-    "$cluster" sh "$(held)" 'cd / && sudo -u postgres /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/postgresql/15/main -m fast -w restart >/dev/null'
+    "$cluster" sh "$(held)" "cd / && sudo -u postgres $bin/pg_ctl -D $data -m fast -w restart >/dev/null"
 }
 
 kill_a_backend_of_the_held_node() {

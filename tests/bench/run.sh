@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures holdback against yardsticks, in turn, on this machine, and prints one table. See README.md.
 #
-#   run.sh [NAME…]     names: version check look job edit appear rollback    (default: all)
+#   run.sh [NAME…]     names: version check look job edit preview appear rollback    (default: all)
 #
 # It needs root on Debian 12, and the packages of `tests/packages.sh cluster developer bench`. $BENCH_BUILD names a
 # build folder to keep; $BENCH_RUNS multiplies the number of runs (default 1).
@@ -189,9 +189,9 @@ measure_job() {
     memory_row 'resident memory of that deploy' "${a[3]}" 24
 }
 
-measure_edit() {
+# 800 lines on each host, and a plan that edits one of them.
+write_edit() {
     local host
-    need_cluster
     for host in pg1 pg2 pg3; do
         # shellcheck disable=SC2016 # for the host's shell
         "$cluster" sh "$host" 'for n in $(seq 800); do echo "parameter_$n = $n    # one of many"; done >/var/tmp/bench.conf
@@ -205,6 +205,11 @@ defaults: {as: postgres}
 deploy:
   - {id: edit, hosts: [pg1, pg2, pg3], edit-conf: {file: /var/tmp/bench.conf, format: postgresql, set: {parameter_400: "${value}"}}}
 END
+}
+
+measure_edit() {
+    need_cluster
+    write_edit
     deploy "$work/edit.yml"
     rm -rf "$work/journal"
     # shellcheck disable=SC2016 # for the inner shell
@@ -214,6 +219,22 @@ END
     limit_row 'the same again, nothing to change' "$(step_times already | median)" 100000
     row 'the whole deploy of it, cold' "$(milliseconds "${a[0]}")" - - - -
     row 'and again' "$(milliseconds "${b[0]}")" - - - -
+}
+
+# Beneath it lies what ssh needs for three logins at once and a first command as postgres.
+measure_preview() {
+    local command yardstick
+    need_cluster
+    write_edit
+    command=("$build/holdback" preview "$work/edit.yml" -c "$work/cluster.yml" --journal "$work/none" --set value=9 --live)
+    bare bare-ssh
+    yardstick[4]=1
+    duel $((30 * runs)) "${command[@]}" -- "${yardstick[@]}"
+    limit_row 'preview --live of one edit on 3 hosts' "${a[0]}" 100000
+    plain_row 'the same against the floor' "${a[0]}" 'bare-ssh, one command' "${b[0]}"
+    yardstick[4]=0
+    duel $((30 * runs)) "${command[@]}" --save "$work/preview.json" -- "${yardstick[@]}"
+    plain_row 'with --save' "${a[0]}" 'bare-ssh, login only' "${b[0]}"
 }
 
 # Prints for each run in the journal whose only step ended in RESULT the microseconds from its intent, which is
@@ -337,7 +358,7 @@ measure_rollback() {
 }
 
 main() {
-    local load name names=(version check look job edit appear rollback)
+    local load name names=(version check look job edit preview appear rollback)
     [[ $EUID -eq 0 ]] || {
         say "root is needed, for the cluster"
         exit 1

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs `holdback check` in each folder beside this file and compares what it prints and its exit
-# status with the file `expected`. The arguments are in `args`, or are plan.yml and, where there is
-# one, -c cluster.yml.
+# Runs `holdback check`, or the command in the file `command`, in each folder beside this file and
+# compares what it prints and its exit status with the file `expected`. The arguments are in `args`,
+# or are plan.yml and, where there is one, -c cluster.yml.
 #
 #   run.sh BINARY [CASE...]              fails if any case does
 #   run.sh --accept BINARY [CASE...]     writes `expected` anew; read the difference before a commit
@@ -30,10 +30,12 @@ for case in "$@"; do
     else
         args=plan.yml
     fi
+    command=check
+    [ ! -e "$case/command" ] || command=$(cat "$case/command")
     status=0
     # The arguments are words without quotes.
     # shellcheck disable=SC2086
-    (cd "$case" && exec timeout 10 "$binary" check $args) \
+    (cd "$case" && exec timeout 10 "$binary" "$command" $args) \
         >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
     {
         cat "$scratch/out" "$scratch/err"

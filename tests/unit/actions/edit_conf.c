@@ -93,6 +93,76 @@ static void restore_brings_the_old_bytes_and_mode_back(void **state)
     forget(&work);
 }
 
+static void restore_leaves_alone_what_somebody_else_has_changed_since(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    const char *old = "work_mem = 4MB\n";
+    struct work work = a_step(arena_printf(
+        &arena, "file: %s, format: postgresql, set: {port: '${number}', primary_conninfo: ''}",
+        a_file("o.conf")));
+    struct work back = work;
+
+    server_write(server, "o.conf", old, 0640);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    server_write(server, "o.conf",
+                 "work_mem = 4MB\nport = '5'\njit = 'off'\nprimary_conninfo = ''\n", 0640);
+    back.step = plan_find_step(work.plan, "back");
+    back.reference = saved(&work, "before");
+    assert_int_equal(look(&back, &error), LOOK_WOULD_CHANGE);
+    assert_int_equal(apply(&back, &error), APPLY_DONE);
+    assert_string_equal(server_read(server, "o.conf"), "work_mem = 4MB\njit = 'off'\n");
+    assert_string_equal(text_string(&back.shown),
+                        arena_printf(&arena,
+                                     "\"%s\" was changed by somebody else meanwhile: that stays, "
+                                     "only the step's own keys are taken back\n",
+                                     a_file("o.conf")));
+    assert_int_equal(look(&back, &error), LOOK_ALREADY);
+    work_end(&back);
+    forget(&work);
+}
+
+static void restore_of_a_map_that_was_made_takes_the_map_away(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(arena_printf(
+        &arena, "file: %s, format: yaml, set: {postgresql: {recovery_conf: {restore_command: cp}}}",
+        a_file("o.yml")));
+    struct work back = work;
+
+    server_write(server, "o.yml", "postgresql:\n  listen: '*'\n", 0640);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    server_write(server, "o.yml",
+                 arena_printf(&arena, "%s# a note\n", server_read(server, "o.yml")), 0640);
+    back.step = plan_find_step(work.plan, "back");
+    assert_int_equal(apply(&back, &error), APPLY_DONE);
+    assert_string_equal(server_read(server, "o.yml"), "postgresql:\n  listen: '*'\n# a note\n");
+    work_end(&back);
+    forget(&work);
+}
+
+static void restore_never_guesses_an_older_value_in_a_changed_file(void **state)
+{
+    (void)state;
+    struct error *error = NULL;
+    struct work work = a_step(arena_printf(
+        &arena, "file: %s, format: postgresql, set: {work_mem: 8MB}", a_file("g.conf")));
+    struct work back = work;
+
+    server_write(server, "g.conf", "work_mem = 4MB\n", 0640);
+    assert_int_equal(apply(&work, &error), APPLY_DONE);
+    server_write(server, "g.conf", "work_mem = 16MB\n", 0640);
+    back.step = plan_find_step(work.plan, "back");
+    assert_int_equal(look(&back, &error), LOOK_FAILED);
+    assert_string_equal(error->message,
+                        arena_printf(&arena, "\"%s\" was changed by somebody else since step \"s\"",
+                                     a_file("g.conf")));
+    assert_string_equal(server_read(server, "g.conf"), "work_mem = 16MB\n");
+    work_end(&back);
+    forget(&work);
+}
+
 static void restore_removes_a_file_that_was_absent(void **state)
 {
     (void)state;
@@ -296,6 +366,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_edit_is_previewed_made_and_then_already_so),
         cmocka_unit_test(restore_brings_the_old_bytes_and_mode_back),
+        cmocka_unit_test(restore_leaves_alone_what_somebody_else_has_changed_since),
+        cmocka_unit_test(restore_of_a_map_that_was_made_takes_the_map_away),
+        cmocka_unit_test(restore_never_guesses_an_older_value_in_a_changed_file),
         cmocka_unit_test(restore_removes_a_file_that_was_absent),
         cmocka_unit_test(what_was_not_changed_needs_no_restore_but_what_was_lost_is_told),
         cmocka_unit_test(the_first_of_several_tries_is_what_restore_goes_back_to),

@@ -1,6 +1,7 @@
 #include "cli/display.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -161,8 +162,8 @@ static void the_frame_shows_step_hosts_and_guards_within_its_size(void **state)
     const struct node leader = {.kind = NODE_TEXT, .text = "leader"};
     const struct guard behind = {.step = {.id = "held-behind", .hosts = &leader, .params = &map}};
     const struct guard held = {.step = {.id = "still-held", .hosts = &fixture->hosts}};
-    const struct run_view_guard guards[] = {{&behind, "pg1", "12 MB", true, true},
-                                            {&held, "pg3", "replay goes on", false, true}};
+    const struct run_view_guard guards[] = {{&behind, "pg1", "12 MB", true, true, NAN},
+                                            {&held, "pg3", "replay goes on", false, true, NAN}};
     const struct run_view_host hosts[] = {{"pg3", "exit status 1", false}};
     const struct run_view view = {.phase = PHASE_DEPLOY,
                                   .step = &fixture->step,
@@ -184,6 +185,41 @@ static void the_frame_shows_step_hosts_and_guards_within_its_size(void **state)
         "         still-held         held (pg3)       NOT TRUE replay goes on\n");
     text_clear(&text);
     assert_int_equal(display_frame(&text, &fixture->cli.err, &fixture->arena, &view, 80, 2), 2);
+}
+
+static void the_budget_is_the_limit_that_is_reached_first(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(text_release) struct text text = {0};
+    const struct guard disk = {.step = {.id = "disk", .hosts = &fixture->hosts}};
+    const struct guard behind = {.step = {.id = "held-behind"}};
+    struct run_view_guard guards[] = {{&behind, "pg1", "", true, true, 90000},
+                                      {&disk, "pg3", "", true, true, 11405},
+                                      {&disk, "pg1", "", true, true, INFINITY},
+                                      {&disk, "pg2", "", true, false, NAN}};
+    const struct run_view view = {.step = &fixture->step, .guards = guards, .guard_count = 4};
+    const char *words = budget_words(&fixture->arena, &view);
+
+    assert_true(starts_with(words, "can be held 3 h 10 min, until "));
+    assert_true(ends_with(words, " UTC; limit: disk on held (pg3)"));
+    (void)display_frame(&text, &fixture->cli.err, &fixture->arena, &view, 80, 22);
+    assert_non_null(strstr(text_string(&text), "\n  budget can be held 3 h 10 min, until "));
+
+    guards[1].seconds = 0;
+    assert_string_equal(budget_words(&fixture->arena, &view),
+                        "cannot be held any longer; limit: disk on held (pg3)");
+    guards[0].seconds = guards[1].seconds = INFINITY;
+    assert_null(budget_words(&fixture->arena, &view));
+}
+
+static void what_lasts_is_told_as_less_rather_than_as_more(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_string_equal(lasting_words(&fixture->arena, 119.9), "119 s");
+    assert_string_equal(lasting_words(&fixture->arena, 3599), "59 min");
+    assert_string_equal(lasting_words(&fixture->arena, 7199), "1 h 59 min");
+    assert_string_equal(lasting_words(&fixture->arena, 3600 * 49), "2 d 1 h");
 }
 
 static void durations_are_short(void **state)
@@ -212,6 +248,8 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(the_frame_shows_step_hosts_and_guards_within_its_size,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(the_budget_is_the_limit_that_is_reached_first, begin, end),
+        cmocka_unit_test_setup_teardown(what_lasts_is_told_as_less_rather_than_as_more, begin, end),
         cmocka_unit_test(durations_are_short),
     };
 

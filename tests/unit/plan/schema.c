@@ -67,7 +67,7 @@ static void every_keyword_in_the_schema_files_is_implemented(void **state)
     size_t count = 0;
 
     (void)state;
-    for (const struct schema_file *file = schema_files; file->name != NULL; file++) {
+    for (const struct embedded_file *file = schema_files; file->name != NULL; file++) {
         const struct schema *schema;
         const struct error *error = schema_load(&arena, file->name, &schema);
 
@@ -80,7 +80,7 @@ static void every_keyword_in_the_schema_files_is_implemented(void **state)
 static void a_file_is_embedded_byte_for_byte(void **state)
 {
     (void)state;
-    for (const struct schema_file *file = schema_files; file->name != NULL; file++) {
+    for (const struct embedded_file *file = schema_files; file->name != NULL; file++) {
         CLEANUP(arena_release) struct arena arena = {NULL};
         const char *path = arena_printf(&arena, "%s/schemas/%s", SOURCE_DIR, file->name);
         char *bytes;

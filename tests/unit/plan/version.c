@@ -29,6 +29,17 @@ static void a_range_holds_the_versions_that_it_says(void **state)
     assert_false(version_matches(">=15.3", 150002));
 }
 
+static void a_version_that_a_program_says_is_a_number(void **state)
+{
+    (void)state;
+    assert_int_equal(version_number("15.18 (Debian 15.18-0+deb12u1)\n"), 150018);
+    assert_int_equal(version_number("10.23\n"), 100023);
+    assert_int_equal(version_number("9.6.24\n"), 90624);
+    assert_int_equal(version_number("18beta1\n"), 180000);
+    assert_int_equal(version_number(""), 0);
+    assert_int_equal(version_number("not found"), 0);
+}
+
 static void what_is_no_range_is_refused_and_matches_nothing(void **state)
 {
     static const char *const wrong[] = {"",  ">",     "14 ",   "=>14",   "14.1.2",  "9.6.1.1",
@@ -81,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_range_holds_the_versions_that_it_says),
+        cmocka_unit_test(a_version_that_a_program_says_is_a_number),
         cmocka_unit_test(what_is_no_range_is_refused_and_matches_nothing),
         cmocka_unit_test(ranges_that_cover_every_version_have_no_gap),
         cmocka_unit_test(the_first_gap_is_named),

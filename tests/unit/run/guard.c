@@ -320,6 +320,52 @@ static void a_guard_that_a_person_waived_stops_nothing(void **state)
     assert_false(is_logged("g@pg3"));
 }
 
+/* What is free on a disk, 100 MB less at every look. */
+static void look_at_a_disk_that_fills(struct scene *of, const struct work *work)
+{
+    const struct bound bound = {BOUND_ABOVE, 2e9 - 1e8 * ++guard_looks, 1e9};
+
+    (void)of;
+    if (equal(work->step->id, "g"))
+        (void)memcpy((void *)&work->bound, &bound, sizeof bound);
+}
+
+static void what_is_counted_in_bytes_fails_before_it_is_too_late(void **state)
+{
+    enum error_kind kind;
+    const char *error;
+
+    (void)state;
+    begin("guards:\n  - {id: g, hosts: held, every: 1s, port: 1, unit: bytes}\ndeploy:\n" STEP(
+        "a", "leader", ", timeout: 5s") "commit: []\n");
+    script("look", "g", "already");
+    script("look", "a", "would");
+    script("apply", "a", "blocks");
+    guard_looks = 0;
+    scene.on_look = look_at_a_disk_that_fills;
+
+    error = deploys(&kind);
+    assert_int_equal(kind, ERROR_GUARD);
+    assert_non_null(strstr(error, ", at this pace at its limit in "));
+    // 100 MB in a quarter of a second, and 1 GB until the limit.
+    assert_in_range(guard_looks, 3, 9);
+}
+
+static void what_is_not_counted_in_bytes_fails_at_its_limit_only(void **state)
+{
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n  - {id: g, hosts: held, every: 50ms, port: 1, unit: "
+          "connections}\ndeploy:\n" LONG("a") "commit: []\n");
+    script("look", "g", "already");
+    script("look", "a", "already");
+    guard_looks = 0;
+    scene.on_look = look_at_a_disk_that_fills;
+
+    assert_string_equal(deploys(&kind), "");
+}
+
 static void a_guard_reads_values_that_a_step_saves_while_it_looks(void **state)
 {
     enum error_kind kind;
@@ -344,6 +390,51 @@ static void a_guard_reads_values_that_a_step_saves_while_it_looks(void **state)
     assert_string_equal(scope_find(scene.run.scope, "pg2", "lag")->text, "2");
 }
 
+static void look_at_lag(struct scene *told, const struct work *work)
+{
+    static const char *const values[] = {"12", "7.5", "", "many", "30"};
+    static size_t looks;
+
+    (void)told;
+    if (equal(work->step->id, "lag"))
+        ((struct work *)(uintptr_t)work)->value = values[looks++ % ARRAY_COUNT(values)];
+}
+
+static void the_extremes_of_guards_are_journalled_when_the_phase_is_over(void **state)
+{
+    const struct record *record = NULL;
+    const struct node *extremes = NULL;
+    enum error_kind kind;
+
+    (void)state;
+    begin("guards:\n" GUARD("lag", "leader", ", unit: bytes")
+              GUARD("shown", "pg2", ", show-only: true") "deploy:\n" LONG("a") "commit: []\n");
+    script("look", "lag", "already");
+    script("look", "shown", "would");
+    script("look", "a", "already");
+    scene.on_look = look_at_lag;
+
+    assert_string_equal(deploys(&kind), "");
+    assert_null(journal_read(&scene.arena, scene.journal_path, &record));
+    for (; record != NULL; record = record->next) {
+        if (equal(record->type, "guards")) {
+            assert_null(extremes);
+            extremes = node_find(record->node, "extremes");
+            assert_string_equal(node_text(record->node, "phase"), "deploy");
+        }
+    }
+    assert_non_null(extremes);
+    assert_int_equal(extremes->count, 2);
+    assert_string_equal(node_text(extremes->child, "lowest"), "7.5");
+    assert_string_equal(node_text(extremes->child, "highest"), "30");
+    assert_string_equal(node_text(extremes->child, "unit"), "bytes");
+    assert_string_equal(node_text(extremes->child, "untrue"), "0");
+    // What is only shown has nothing to be true.
+    assert_string_equal(node_text(extremes->child->next, "untrue"), "0");
+    assert_null(node_text(extremes->child->next, "lowest"));
+    assert_true(node_integer(extremes->child->next, "looks", 0) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,7 +455,10 @@ int main(void)
         SCENE_TEST(a_guard_stops_nothing_once_its_until_has_begun),
         SCENE_TEST(a_guard_that_is_only_shown_never_stops),
         SCENE_TEST(a_guard_that_a_person_waived_stops_nothing),
+        SCENE_TEST(what_is_counted_in_bytes_fails_before_it_is_too_late),
+        SCENE_TEST(what_is_not_counted_in_bytes_fails_at_its_limit_only),
         SCENE_TEST(a_guard_reads_values_that_a_step_saves_while_it_looks),
+        SCENE_TEST(the_extremes_of_guards_are_journalled_when_the_phase_is_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

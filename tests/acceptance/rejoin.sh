@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The others come back after a rollback: by pg_rewind, where that fails by a new copy, where there is no room for one by
+# hand. What they had is not removed before all is proven.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# The shipped plan waits a minute before it believes that nothing goes on any more; here it waits five seconds.
+mkdir -p "$work/plans"
+cp "$root/plans/look.sql" "$work/plans"
+sed 's/ 300 \]/ 25 ]/' "$plan" >"$work/plans/blue-green.yml"
+plan=$work/plans/blue-green.yml
+[ "$(grep -c ' 25 \]' "$plan")" -eq 2 ] || fail "the plan does not wait as it did"
+
+leave_40_megabytes() { # HOST
+    # shellcheck disable=SC2016
+    "$cluster" sh "$1" 'free=$(df -B1 --output=avail /var/lib/postgresql | tail -n 1); fallocate -l $((free - 40000000)) /var/lib/filler'
+}
+
+deploy_and_break_rewind() {
+    remember
+    old=$("$cluster" leader)
+    deploy "$work/destructive.sql" --set rebuild=rewind
+    expect_status 0
+    "$cluster" sh "$old" 'chmod -x /usr/lib/postgresql/15/bin/pg_rewind'
+}
+
+a_node_that_pg_rewind_does_not_bring_back_is_copied_anew() {
+    deploy_and_break_rewind
+    holdback rollback --yes
+    "$cluster" sh "$old" 'chmod +x /usr/lib/postgresql/15/bin/pg_rewind'
+    expect_status 0
+    expect_message 'does not follow by itself'
+    expect_message 'a new copy is made'
+    prove_rolled_back
+}
+
+a_node_without_room_for_a_copy_keeps_what_it_has_until_there_is() {
+    local before
+    deploy_and_break_rewind
+    leave_40_megabytes "$old"
+    before=$("$cluster" sh "$old" 'stat -c %i /var/lib/postgresql/15/main')
+    holdback rollback --yes
+    expect_status 1
+    expect_message 'no room for a second copy'
+    [ "$("$cluster" sh "$old" 'stat -c %i /var/lib/postgresql/15/main; ls -d /var/lib/postgresql/15/main.* 2>/dev/null')" = "$before" ] ||
+        fail "the old data was touched"
+    "$cluster" sh "$old" 'rm /var/lib/filler'
+    holdback resume --yes
+    "$cluster" sh "$old" 'chmod +x /usr/lib/postgresql/15/bin/pg_rewind'
+    expect_status 0
+    prove_rolled_back
+}
+
+a_copy_that_was_asked_for_is_refused_in_the_preflight_without_room() {
+    local standby
+    standby=$(members | grep -vx "$("$cluster" leader)" | head -1)
+    leave_40_megabytes "$standby"
+    sed "s/^roles:.*//; \$a roles: {held: [$(members | grep -vx "$("$cluster" leader)" | tail -1)]}" "$file" >"$work/cluster.yml"
+    file=$work/cluster.yml deploy "$work/good.sql" --set rebuild=wipe --set planned_wal=1MB
+    "$cluster" sh "$standby" 'rm /var/lib/filler'
+    expect_status 9
+    expect_message 'disk-for-copies'
+    prove_healthy
+}
+
+"$cluster" up --disk 1G >/dev/null || exit 1
+make_data
+run_tests \
+    a_node_that_pg_rewind_does_not_bring_back_is_copied_anew \
+    a_node_without_room_for_a_copy_keeps_what_it_has_until_there_is \
+    a_copy_that_was_asked_for_is_refused_in_the_preflight_without_room
