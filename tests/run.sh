@@ -135,7 +135,7 @@ for name in "$@"; do
     cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
     demo) part demo plans/demo.sh ;;
     acceptance)
-        in_pairs tests/acceptance "" holds certificate rollback refuse clusters init actions plans lost live secrets rejoin kill expect loss signals
+        in_pairs tests/acceptance "" holds silent_lost silent_kept silent_back silent_alone silent_leader budget certificate rollback refuse clusters init actions plans lost live secrets rejoin kill expect loss signals
         continue
         ;;
     crash)

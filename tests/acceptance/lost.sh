@@ -102,9 +102,9 @@ a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     "$cluster" kill "$dead"
     holdback rollback --yes
     expect_status 4
-    expect_message 'fence-others'
+    expect_message 'fence-leader'
     run=$("$HOLDBACK" status 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{8\}' | head -1)
-    for _ in 1 2 3 4 5 6; do
+    for _ in 1 2 3 4 5 6 7 8 9; do
         step=$(grep -o "resolve $run [a-z-]*@$dead" "$work/err" "$work/out" | head -1 | sed 's/.* //; s/@.*//')
         [ -n "$step" ] || fail "nothing to resolve is named"
         holdback resolve "$run" "$step@$dead" --as "done" --why 'the machine is off, its power cord is in my hand'

@@ -1,0 +1,152 @@
+# shellcheck shell=bash
+# What the parts named silent_* share: a run in a hold of one's choice, and an event that it must notice.
+# shellcheck source=lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Sleeps only as long as somebody wants it to.
+{ cat "$work/destructive.sql"; echo "SELECT pg_sleep(60) FROM slow;"; } >"$work/slow.sql"
+
+address() {
+    echo "10.77.0.1${1#pg}"
+}
+
+choose_held() {
+    remember
+    held=$(members | grep -vx "$("$cluster" leader)" | tail -1)
+    sed "\$a roles: {held: [$held]}" "$file" >"$work/cluster.yml"
+}
+
+begin_with() { # HOLD MIGRATION [OPTION...]
+    choose_held
+    file=$work/cluster.yml deploy "$2" --set "hold=$1" "${@:3}"
+}
+
+begin() { # HOLD MIGRATION [OPTION...]
+    begin_with "$@"
+    expect_status 0
+    [ "$(psql_on "$held" "SELECT to_regclass('added') IS NULL")" = t ] || fail "$held is not held"
+}
+
+# Deploys in the background until the migration sleeps.
+begin_slowly() { # HOLD [OPTION...]
+    choose_held
+    psql_on "$("$cluster" leader)" "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS slow AS SELECT 1 AS x" || fail "could not slow it down"
+    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$work/cluster.yml" --set "migration=$work/slow.sql" --set "hold=$1" --yes "${@:2}" \
+        </dev/null >"$work/out" 2>"$work/err" &
+    deployment=$!
+    until_true 60 migrating || {
+        sed 's/^/    | /' "$work/err" >&2
+        fail "the migration did not begin"
+    }
+}
+
+migrating() {
+    [ "$(psql_on "$("$cluster" leader)" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND wait_event = 'PgSleep'")" = 1 ]
+}
+
+go_fast() {
+    psql_on "$("$cluster" leader)" "DELETE FROM slow"
+}
+
+# The run must stop by itself; half a second is for the processes that end.
+stops_within_two_seconds() { # EVENT...
+    local began
+    began=${EPOCHREALTIME/./}
+    "$@"
+    wait "$deployment"
+    status=$?
+    took=$(((${EPOCHREALTIME/./} - began) / 1000))
+    [ "$took" -lt 2500 ] || fail "it took $took ms"
+}
+
+told_within_two_seconds() { # EVENT...
+    stops_within_two_seconds "$@"
+    expect_status 7
+}
+
+# ---- events on the held node ----
+
+restart_postgres() {
+    "$cluster" sh "$held" 'cd / && sudo -u postgres /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/postgresql/15/main -m fast -w restart >/dev/null'
+}
+
+crash_a_backend() {
+    psql_on "$held" "SELECT pg_sleep(30)" >/dev/null 2>&1 &
+    until_true 5 backend_sleeps || fail "no backend to kill"
+    "$cluster" sh "$held" "kill -KILL $(psql_on "$held" "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' LIMIT 1")"
+}
+
+backend_sleeps() {
+    [ "$(psql_on "$held" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%'")" -ge 1 ]
+}
+
+lose_power() {
+    "$cluster" kill "$held"
+}
+
+kill_the_leader() {
+    dead=$("$cluster" leader)
+    "$cluster" kill "$dead"
+}
+
+leads() {
+    [ "$("$cluster" leader 2>/dev/null)" = "$1" ]
+}
+
+rolls_back_now() {
+    holdback rollback --yes
+    expect_status 0
+    prove_rolled_back
+}
+
+open_run() {
+    "$HOLDBACK" status 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{8\}' | head -1
+}
+
+# A person says of each step that HOST cannot answer for: done.
+roll_back_without() { # HOST
+    local run step
+    holdback rollback --yes
+    expect_status 4
+    run=$(open_run)
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        step=$(grep -oh "resolve $run [a-z-]*@$1" "$work/err" "$work/out" | head -1 | sed 's/.* //; s/@.*//')
+        [ -n "$step" ] || {
+            sed 's/^/    | /' "$work/err" >&2
+            fail "nothing to resolve is named"
+        }
+        holdback resolve "$run" "$step@$1" --as "done" --why 'the machine is off, its power cord is in my hand'
+        expect_status 0
+        holdback resume --yes
+        [ "$status" -eq 4 ] || break
+    done
+    expect_status 0
+    "$cluster" boot "$1" || fail "could not boot $1"
+    "$cluster" wait 60 >/dev/null || fail "$1 does not come back"
+    holdback close "$run" --why 'the machine is back'
+    expect_status 0
+}
+
+prove_committed() {
+    prove_healthy
+    until_true 20 equal_everywhere 1000 'SELECT count(*) FROM added' || fail "the deployment is not everywhere"
+    [ "$(config)" = "$before_config" ] || fail "the DCS configuration differs"
+    prove_nothing_is_left
+    psql_on "$("$cluster" leader)" 'DROP TABLE added'
+}
+
+# What a failed test leaves behind would fail the others.
+run_each() { # TEST...
+    local test bad=0
+    "$cluster" up ${hosts:+--hosts "$hosts"} >/dev/null || exit 1
+    make_data
+    for test in "$@"; do
+        run_tests "$test" | grep -v ' passed, '
+        [ "${PIPESTATUS[0]}" -eq 0 ] && continue
+        bad=$((bad + 1))
+        "$cluster" reset >/dev/null || exit 1
+        make_data
+    done
+    echo "$(($# - bad)) passed, $bad failed"
+    [ "$bad" -eq 0 ]
+}

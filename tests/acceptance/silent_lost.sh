@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# What ends a hold behind the run's back is told within two seconds, and never rolled back to.
+# shellcheck source=silent.bash
+. "$(dirname "$0")/silent.bash"
+
+leave_maintenance_mode() {
+    "$cluster" op curl -s -X PATCH -d '{"pause": null}' "http://$(address "$("$cluster" leader)"):8008/config" >/dev/null
+    # Patroni resumes replay in its next loop, and the hold lasts until then.
+    until_true 10 replays || fail "replay goes on being paused"
+}
+
+replays() {
+    [ "$(psql_on "$held" 'SELECT NOT pg_is_wal_replay_paused()')" = t ]
+}
+
+# Nothing was deployed when EVENT came, so a rollback undoes the rest of the hold.
+ends_the_hold() { # HOLD EVENT
+    begin_slowly "$1"
+    told_within_two_seconds "$2"
+    [ "$2" != lose_power ] || "$cluster" boot "$held" || fail "could not boot $held"
+    holdback resume
+    expect_status 7
+    rolls_back_now
+}
+
+for hold in maintenance detached; do
+    for event in restart_postgres crash_a_backend lose_power; do
+        eval "in_${hold}_${event}_is_told_within_two_seconds() { ends_the_hold $hold $event; }"
+    done
+done
+
+in_maintenance_leave_maintenance_mode_is_told_within_two_seconds() {
+    ends_the_hold maintenance leave_maintenance_mode
+}
+
+# PostgreSQL of the held node is promoted, deployment and all.
+in_maintenance_a_failover_to_the_held_node_is_told_and_never_rolled_back_to() {
+    begin maintenance "$work/good.sql"
+    "$cluster" patronictl failover cluster-pgsql --candidate "$held" --force >/dev/null 2>&1
+    until_true 20 leads "$held" || fail "$held does not lead"
+    holdback rollback --yes
+    expect_status 7
+    expect_message 'cannot roll back to the mark'
+    holdback commit --yes
+    expect_status 7
+    holdback commit --yes --without-guard still-held --without-guard same-postmaster --without-guard leader-leads \
+        --why 'the held node was promoted, the deployment stays'
+    expect_status 0
+    prove_committed
+}
+
+start_patroni_past_the_fence() {
+    "$cluster" sh "$held" 'systemd-run -q --uid=postgres --setenv=PATH=/usr/bin:/bin --unit=by-hand patroni /etc/patroni/config.yml'
+}
+
+stop_patroni_past_the_fence() {
+    "$cluster" sh "$held" 'systemctl stop by-hand; systemctl reset-failed by-hand' 2>/dev/null
+}
+
+patroni_started_past_the_fence_is_told_and_never_rolled_back_to() { # HOLD
+    begin "$1" "$work/good.sql"
+    start_patroni_past_the_fence
+    sleep 6
+    holdback rollback --yes
+    expect_status 7
+    expect_message 'cannot roll back to the mark'
+    stop_patroni_past_the_fence
+    # In point it had promoted the node, and that timeline would keep it from following the leader.
+    "$cluster" sh "$held" 'find /var/lib/postgresql/15/wal_archive /var/lib/postgresql/15/main/pg_wal -name "*.history" -newer /etc/systemd/system/patroni.service.d/holdback-fence.conf -delete'
+    holdback commit --yes --without-guard still-held --without-guard same-postmaster --without-guard still-at-point \
+        --why 'the hold is lost, the deployment stays'
+    expect_status 0
+    prove_committed
+}
+
+in_detached_patroni_started_past_the_fence_is_told_and_never_rolled_back_to() {
+    patroni_started_past_the_fence_is_told_and_never_rolled_back_to detached
+}
+
+in_point_patroni_started_past_the_fence_is_told_and_never_rolled_back_to() {
+    patroni_started_past_the_fence_is_told_and_never_rolled_back_to point
+}
+
+a_delay_that_runs_out_is_told_and_never_rolled_back_to() {
+    begin_with delay "$work/good.sql" --set max_hold=15s
+    expect_status 7
+    expect_message 'delay-left'
+    holdback resume --yes --without-guard delay-left --why 'to see it end'
+    expect_status 0
+    until_true 30 has_the_deployment || fail "the delay does not end"
+    holdback rollback --yes
+    expect_status 7
+    expect_message 'cannot roll back to the mark'
+    holdback commit --yes --without-guard still-delayed --why 'the delay is over, the deployment stays'
+    expect_status 0
+    prove_committed
+}
+
+has_the_deployment() {
+    [ -n "$(psql_on "$held" "SELECT to_regclass('added')")" ]
+}
+
+if [ $# -eq 0 ]; then
+    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in_|a_delay)')
+    set -- "${all[@]}"
+fi
+run_each "$@"
