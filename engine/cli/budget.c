@@ -1,16 +1,15 @@
 /* How long a hold can last, in words. */
 #include "cli/display.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
 const char *lasting_words(struct arena *arena, double seconds)
 {
-    const long minutes = lround(floor(seconds / 60));
+    const long minutes = (long)(seconds / 60);
 
     if (seconds < 120)
-        return arena_printf(arena, "%.0f s", floor(seconds));
+        return arena_printf(arena, "%ld s", (long)seconds);
     if (minutes < 60)
         return arena_printf(arena, "%ld min", minutes);
     if (minutes < 48L * 60)

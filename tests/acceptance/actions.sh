@@ -62,7 +62,7 @@ deploy:
   - {id: look, hosts: leader, sql: {query: {file: query.sql}, save: [from_file]}}
   - id: copy
     hosts: leader
-    sql: {run: {">=14": "INSERT INTO seen VALUES (${who}, ${mem}, ${db}, length(${from_file}))", "<14": SELECT 1 / 0}}
+    sql: {run: {">=10": "INSERT INTO seen VALUES (${who}, ${mem}, ${db}, length(${from_file}))", "<10": SELECT 1 / 0}}
   - {id: shown, hosts: leader, sql: {query: "SELECT who AS shown_who FROM seen"}}
 commit: []
 END
@@ -353,7 +353,7 @@ guards_stop_at_a_limit_unless_they_only_show_or_are_waived() {
 guards:
   - {id: low, hosts: pg1, every: 100ms, shell: cat /srv/conf/level, unit: bytes, below: 10}
   - {id: high, hosts: pg1, every: 100ms, shell: cat /srv/conf/level, above: 100, show-only: true}
-  - {id: other, hosts: pg1, every: 100ms, sql: SELECT false, when: {postgres: "<14"}}
+  - {id: other, hosts: pg1, every: 100ms, sql: SELECT false, when: {postgres: "<10"}}
   - {id: late, hosts: pg1, every: 100ms, sql: SELECT false, from: last}
 deploy:
   - {id: slow, hosts: leader, sql: {run: SELECT pg_sleep(1.5)}}
@@ -387,8 +387,8 @@ deploy:
     steps:
       - {id: one, remote-shell: {creates: /srv/conf/one, run: 'date +%s.%N >/srv/conf/one'}}
       - {id: two, remote-shell: {creates: /srv/conf/two, run: 'sleep 0.1; date +%s.%N >/srv/conf/two'}}
-  - {id: newer, hosts: all, when: {postgres: ">=14"}, wait-until: {file: /srv/conf/two}}
-  - {id: older, hosts: all, when: {postgres: "<14"}, wait-until: {file: /srv/conf/never}}
+  - {id: newer, hosts: all, when: {postgres: ">=10"}, wait-until: {file: /srv/conf/two}}
+  - {id: older, hosts: all, when: {postgres: "<10"}, wait-until: {file: /srv/conf/never}}
   - {id: none, hosts: all, when: {role-is-empty: others}, wait-until: {file: /srv/conf/never}}
 END
     run_plan groups

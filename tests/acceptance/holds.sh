@@ -7,8 +7,8 @@
 
 # The held standby's own files must be what they were, byte for byte.
 held_files() {
-    "$cluster" sh "$1" 'md5sum /etc/patroni/config.yml; stat -c "%U %a" /etc/patroni/config.yml
-        md5sum /var/lib/postgresql/15/main/postgresql.auto.conf'
+    "$cluster" sh "$1" "md5sum /etc/patroni/config.yml; stat -c '%U %a' /etc/patroni/config.yml
+        md5sum $data/postgresql.auto.conf"
 }
 
 # The last member that does not lead will be held.

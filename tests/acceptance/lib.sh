@@ -8,13 +8,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cluster=$root/tests/cluster/cluster.sh
 HOLDBACK=${HOLDBACK:-$root/build/holdback}
-HOLDBACK_TEST_CLUSTER=${HOLDBACK_TEST_CLUSTER:-t-$(basename "$0" .sh)}
+HOLDBACK_TEST_CLUSTER=${HOLDBACK_TEST_CLUSTER:-t-$(basename "$0" .sh | tr _ -)}
 export HOLDBACK_TEST_CLUSTER
 state=/run/holdback-test/$HOLDBACK_TEST_CLUSTER
 work=$(mktemp -d /tmp/holdback-acceptance.XXXXXX)
 export HOLDBACK_JOURNAL=$work/journal
 plan=$root/plans/blue-green.yml
 file=$state/cluster-socket.yml
+# The hosts' PostgreSQL; tests/versions.sh sets another system than the machine's own.
+postgres=15
+[ -z "${HOLDBACK_TEST_SYSTEM:-}" ] || postgres=$(ls "$HOLDBACK_TEST_SYSTEM/usr/lib/postgresql")
+data=/var/lib/postgresql/$postgres/main bin=/usr/lib/postgresql/$postgres/bin
 passed=0 failed=0 writers=()
 
 clean_up() {
@@ -155,7 +159,7 @@ rows_before_mark() { # LEADER
     end=$(saved point_lsn)
     timeline=$(saved timeline)
     psql_on "$1" "SELECT writer, id, xmin::text FROM writes" | sort >"$work/rows"
-    "$cluster" sh "$1" "cd / && sudo -u postgres /usr/lib/postgresql/15/bin/pg_waldump -p /var/lib/postgresql/15/main/pg_wal \
+    "$cluster" sh "$1" "cd / && sudo -u postgres $bin/pg_waldump -p $data/pg_wal \
         -t $timeline -s $start_lsn -e $end -r Transaction 2>/dev/null" |
         sed -n 's/.* tx: *\([0-9]*\),.* desc: COMMIT.*/\1/p' | sort -u >"$work/committed"
     awk -F'|' 'NR == FNR { done[$1] = 1; next } $3 in done { print $1 "|" $2 }' "$work/committed" "$work/rows" | sort
@@ -174,11 +178,10 @@ equal_everywhere() { # WANTED QUERY
 prove_nothing_is_left() {
     local host left
     for host in $(members); do
-        left=$("$cluster" sh "$host" 'ls -d /root/.holdback /home/ops/.holdback/* /var/lib/postgresql/.holdback/* \
-            /var/lib/postgresql/15/main/*.signal /var/lib/postgresql/15/main.* \
-            /etc/systemd/system/patroni.service.d/holdback* 2>/dev/null; :' | grep -v standby.signal)
+        left=$("$cluster" sh "$host" "ls -d /root/.holdback /home/ops/.holdback/* /var/lib/postgresql/.holdback/* \
+            $data/*.signal $data.* /etc/systemd/system/patroni.service.d/holdback* 2>/dev/null; :" | grep -v standby.signal)
         [ -z "$left" ] || fail "left on $host: $left"
-        "$cluster" sh "$host" 'grep -E "recovery_target|listen_addresses|restore_command" /var/lib/postgresql/15/main/postgresql.auto.conf' &&
+        "$cluster" sh "$host" "grep -E 'recovery_target|listen_addresses|restore_command' $data/postgresql.auto.conf" &&
             fail "recovery settings are left on $host"
         "$cluster" sh "$host" 'systemctl is-enabled -q patroni' || fail "patroni is not enabled on $host"
     done

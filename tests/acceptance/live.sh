@@ -8,10 +8,10 @@
 excused='pg[1-3]\ (
     var/log/.*                                                  # logins, connections and statements are logged
   | var/lib/systemd/.*                                          # timers
-  | var/lib/postgresql/15/main/global(/pg_control)?             # checkpoints write their position,
-  | var/lib/postgresql/15/main/pg_wal(/.*)?                     # a record,
-  | var/lib/postgresql/15/main/pg_replslot(/.*)?                # how far the slots are
-  | var/lib/postgresql/15/main/pg_logical(/replorigin_checkpoint)?
+  | var/lib/postgresql/\d+/main/global(/pg_control)?            # checkpoints write their position,
+  | var/lib/postgresql/\d+/main/pg_wal(/.*)?                    # a record,
+  | var/lib/postgresql/\d+/main/pg_replslot(/.*)?               # how far the slots are
+  | var/lib/postgresql/\d+/main/pg_logical(/replorigin_checkpoint)?
 )'
 
 # One line for each file that is or was ever written on a host: inode, owner, mode, size, mtime, ctime, content.
@@ -301,7 +301,7 @@ one_row_is_noticed() {
     snapshot "$work/b"
     found=$(differences "$work/a" "$work/b")
     grep -q '^xid: ' <<<"$found" || fail "the transaction is not noticed: $found"
-    grep -q '^file pg1 var/lib/postgresql/15/main/base/' <<<"$found" || fail "the page is not noticed: $found"
+    grep -q "^file pg1 ${data#/}/base/" <<<"$found" || fail "the page is not noticed: $found"
 }
 
 one_key_is_noticed() {

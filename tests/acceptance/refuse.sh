@@ -12,7 +12,7 @@ snapshot() {
     "$cluster" patronictl list -f json | tr ',' '\n' | grep -E 'Role|TL|tags|Pending'
     for host in $(members); do
         "$cluster" sh "$host" 'ls -d /root/.holdback/* /home/*/.holdback/* /var/lib/postgresql/.holdback/* /etc/systemd/system/patroni.service.d 2>/dev/null;
-            md5sum /var/lib/postgresql/15/main/postgresql.auto.conf /etc/patroni/config.yml; systemctl is-active patroni' 2>/dev/null
+            md5sum /var/lib/postgresql/*/main/postgresql.auto.conf /etc/patroni/config.yml; systemctl is-active patroni' 2>/dev/null
         psql_on "$host" 'SELECT pg_is_in_recovery() AND pg_is_wal_replay_paused(), pg_postmaster_start_time(), (SELECT count(*) FROM pg_namespace)' 2>/dev/null
     done
     return 0

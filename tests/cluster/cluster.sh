@@ -16,6 +16,8 @@ readonly password="holdback%'test"
 
 name=${HOLDBACK_TEST_CLUSTER:-demo}
 state=$top/$name
+# The root of the Debian that the hosts are made from, and its PostgreSQL.
+system=${HOLDBACK_TEST_SYSTEM:-/} postgres=15
 
 # Set by `up`, kept in $state/options for the other commands.
 hosts=(pg1 pg2 pg3)
@@ -36,8 +38,8 @@ source "$here/health.sh"
 address() { echo "10.77.0.1${1#pg}"; }
 
 save_options() {
-    printf 'hosts=(%s)\nttl=%s loop_wait=%s retry_timeout=%s disk_size=%s features=%q\n' \
-        "${hosts[*]}" "$ttl" "$loop_wait" "$retry_timeout" "$disk_size" "$features" >"$state/options"
+    printf 'hosts=(%s)\nttl=%s loop_wait=%s retry_timeout=%s disk_size=%s features=%q system=%q postgres=%s\n' \
+        "${hosts[*]}" "$ttl" "$loop_wait" "$retry_timeout" "$disk_size" "$features" "$system" "$postgres" >"$state/options"
 }
 
 need_cluster() {
@@ -60,6 +62,10 @@ need_machine() {
     done
     [[ ${#missing[@]} -eq 0 ]] || die "not installed: ${missing[*]}; install with: tests/packages.sh cluster"
     cgroup_roots >/dev/null
+    [[ $system != / ]] || return 0
+    postgres=$(ls "$system/usr/lib/postgresql" 2>/dev/null) || true
+    [[ $postgres =~ ^[0-9]+$ && -x $system/usr/bin/patroni ]] ||
+        die "there is no Debian with Patroni and one PostgreSQL in \"$system\" (HOLDBACK_TEST_SYSTEM)"
 }
 
 number() { # OPTION VALUE: a whole number above 0

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # What the hosts' disks hold. Sourced by cluster.sh.
 #
-# A host's root is an overlay of three layers: the machine's own / below (so nothing is downloaded or copied),
-# one layer that all hosts of a cluster share and which hides all that is not plain Debian, and the host's own.
+# A host's root is an overlay of three layers: the machine's own / below (so nothing is downloaded or copied), or the Debian
+# in $system; one layer that all hosts of a cluster share and which hides all that is not plain Debian, and the host's own.
 
 readonly ops_uid=2001 nosudo_uid=2002
 
@@ -18,8 +18,9 @@ for folder in sys.argv[1:]:
 hide_machine() {
     local entry
     # Below / only Debian's own folders stay.
-    for entry in /* /.[!.]*; do
+    for entry in "${system%/}"/* "${system%/}"/.[!.]*; do
         [[ -e $entry || -L $entry ]] || continue
+        entry=${entry#"${system%/}"}
         case $entry in
             /bin | /dev | /etc | /home | /lib | /lib32 | /lib64 | /libx32 | /media | /mnt | /opt | /proc) ;;
             /root | /run | /sbin | /srv | /sys | /tmp | /usr | /var) ;;
@@ -48,9 +49,9 @@ user() {
 make_users() {
     local file
     for file in passwd shadow group; do
-        grep -vE '^(ops|nosudo):' "/etc/$file" >"$state/base/etc/$file"
-        chmod --reference="/etc/$file" "$state/base/etc/$file"
-        chown --reference="/etc/$file" "$state/base/etc/$file"
+        grep -vE '^(ops|nosudo):' "$system/etc/$file" >"$state/base/etc/$file"
+        chmod --reference="$system/etc/$file" "$state/base/etc/$file"
+        chown --reference="$system/etc/$file" "$state/base/etc/$file"
     done
     user ops "$ops_uid"
     user nosudo "$nosudo_uid"
@@ -62,13 +63,20 @@ enable_unit() { # ROOT UNIT
     ln -sf "/lib/systemd/system/$2.service" "$1/etc/systemd/system/multi-user.target.wants/"
 }
 
+# As install, for the user postgres, who may have another number in the hosts than here.
+install_for_postgres() {
+    install -o "$(number_of_postgres passwd)" -g "$(number_of_postgres group)" "$@"
+}
+
+number_of_postgres() { awk -F: '$1 == "postgres" { print $3 }' "$system/etc/$1"; }
+
 make_base() {
     local base=$state/base host
     install -d "$base" "$base/etc" "$base/var" "$base/var/lib"
     hide_machine
     make_users
-    install -d -o postgres -g postgres "$base/var/lib/postgresql" "$base/var/lib/postgresql/15"
-    install -d -m 700 -o postgres -g postgres "$base/var/lib/postgresql/15/wal_archive"
+    install_for_postgres -d "$base/var/lib/postgresql" "$base/var/lib/postgresql/$postgres"
+    install_for_postgres -d -m 700 "$base/var/lib/postgresql/$postgres/wal_archive"
     # The journal of a host is kept over its power loss, to be read afterwards.
     install -d "$base/var/log/journal" "$base/var/log/postgresql"
     install -m 644 "$here/etc/sshd_config" "$base/etc/ssh/sshd_config"
@@ -94,11 +102,9 @@ make_disk() { # HOST
     tr -d - </proc/sys/kernel/random/uuid >"$upper/etc/machine-id"
     install -m 600 "$state/hostkeys/$1" "$upper/etc/ssh/ssh_host_ed25519_key"
     install -m 644 "$state/hostkeys/$1.pub" "$upper/etc/ssh/ssh_host_ed25519_key.pub"
-    install -d -o postgres -g postgres "$upper/etc/patroni"
-    fill "$1" patroni.yml >"$upper/etc/patroni/config.yml"
-    chown postgres:postgres "$upper/etc/patroni/config.yml"
-    chmod 640 "$upper/etc/patroni/config.yml"
-    mount -t overlay -o "lowerdir=$state/base:/,upperdir=$upper,workdir=$disk/work" "hb-$name-$1" "$dir/root"
+    install_for_postgres -d "$upper/etc/patroni"
+    install_for_postgres -m 640 <(fill "$1" patroni.yml) "$upper/etc/patroni/config.yml"
+    mount -t overlay -o "lowerdir=$state/base:$system,upperdir=$upper,workdir=$disk/work" "hb-$name-$1" "$dir/root"
 }
 
 drop_disk() { # HOST
@@ -131,6 +137,6 @@ fill() {
         fi
     done
     sed "${drop[@]}" -e "s|@HOST@|$1|g" -e "s|@ADDRESS@|$(address "$1")|g" -e "s|@OPERATOR@|$operator|g" \
-        -e "s|@NETWORK@|$network|g" -e "s|@STATE@|$state|g" -e "s|@PASSWORD@|${password//\'/\'\'}|g" \
+        -e "s|@NETWORK@|$network|g" -e "s|@POSTGRES@|$postgres|g" -e "s|@STATE@|$state|g" -e "s|@PASSWORD@|${password//\'/\'\'}|g" \
         -e "s|@TTL@|$ttl|g" -e "s|@LOOP_WAIT@|$loop_wait|g" -e "s|@RETRY_TIMEOUT@|$retry_timeout|g" "$here/etc/$2"
 }

@@ -68,8 +68,11 @@ remove_traces() { # HOST
     rm -rf "/run/systemd/nspawn/propagate/hb-$name-$1" "/run/systemd/nspawn/unix-export/hb-$name-$1"
 }
 
+# The systemd of Debian 13 refuses the hybrid layout of the control groups.
 start_host() { # HOST
-    spawn "$1" "$state/$1/console.log" systemd-nspawn --boot --quiet --directory="$state/$1/root" \
+    local layout=()
+    [[ $system == / ]] || layout=(SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1)
+    spawn "$1" "$state/$1/console.log" "${layout[@]}" systemd-nspawn --boot --quiet --directory="$state/$1/root" \
         --machine="hb-$name-$1" --hostname="$1" --network-namespace-path="/run/netns/hb-$name-$1" \
         --register=no --keep-unit --resolv-conf=off --timezone=off --console=pipe --capability=CAP_NET_ADMIN
 }
@@ -126,7 +129,7 @@ enter() { # HOST [COMMAND...]
 
 psql_in() { # HOST [ARG...]
     in_host "$1" setpriv --reuid postgres --regid postgres --init-groups \
-        env HOME=/var/lib/postgresql USER=postgres /usr/lib/postgresql/15/bin/psql -X "${@:2}"
+        env HOME=/var/lib/postgresql USER=postgres "/usr/lib/postgresql/$postgres/bin/psql" -X "${@:2}"
 }
 
 ssh_to() { # HOST [COMMAND...]
