@@ -1,4 +1,21 @@
-/* What Patroni tells of a cluster and of a member. */
+/*
+ * What Patroni tells of a cluster and of a member. Where versions differ (asked of each):
+ *
+ *                                          2.0.2     3.0.2     4.0.7
+ *   GET /patroni  role of the leader       master    master    primary: patroni_role()
+ *                 patroni.name             -         -         given: run/identity.c asks the host
+ *                 replication_state        -         -         given, on a standby
+ *                 cluster_unlocked         always    if true   if true
+ *                 pending_restart          (1)
+ *   GET /cluster  role of the leader       leader    leader    leader
+ *                 state of a standby       running   running   streaming: never relied on, the
+ *                                                              leader's "replication" says it
+ *                 scope                    -         -         given
+ *   resumes a paused replay                no        (2)       (2)
+ *
+ * (1) counts recovery settings, too: a leader that was a standby says so until it is restarted.
+ * (2) outside of maintenance mode, from PostgreSQL 14 on.
+ */
 #include "host/patroni.h"
 
 const char *patroni_role(const char *name)

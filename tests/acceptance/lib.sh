@@ -15,7 +15,7 @@ work=$(mktemp -d /tmp/holdback-acceptance.XXXXXX)
 export HOLDBACK_JOURNAL=$work/journal
 plan=$root/plans/blue-green.yml
 file=$state/cluster-socket.yml
-# The hosts' PostgreSQL; tests/versions.sh sets another system than the machine's own.
+# The hosts' PostgreSQL; tests/versions/run.sh sets another system than the machine's own.
 postgres=15
 [ -z "${HOLDBACK_TEST_SYSTEM:-}" ] || postgres=$(ls "$HOLDBACK_TEST_SYSTEM/usr/lib/postgresql")
 data=/var/lib/postgresql/$postgres/main bin=/usr/lib/postgresql/$postgres/bin

@@ -12,6 +12,7 @@ excused='pg[1-3]\ (
   | var/lib/postgresql/\d+/main/pg_wal(/.*)?                    # a record,
   | var/lib/postgresql/\d+/main/pg_replslot(/.*)?               # how far the slots are
   | var/lib/postgresql/\d+/main/pg_logical(/replorigin_checkpoint)?
+  | var/lib/postgresql/\d+/main/pg_stat_tmp(/.*)?               # before PostgreSQL 15, statistics
 )'
 
 # One line for each file that is or was ever written on a host: inode, owner, mode, size, mtime, ctime, content.
@@ -122,6 +123,7 @@ settle() {
     until_true 10 equal_everywhere "$(psql_on "$("$cluster" leader)" 'SELECT count(*) FROM rows')" 'SELECT count(*) FROM rows'
     for host in $(members); do
         "$cluster" sh "$host" "cd / && sudo -u postgres pg_dumpall >/dev/null"
+        psql_on "$host" 'SELECT count(*) FROM pg_statistic' >/dev/null
         "$cluster" ssh "$host" true
     done
     sleep 1
