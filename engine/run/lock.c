@@ -43,7 +43,7 @@ static const char *lock_holder_words(struct arena *arena, int fd)
 {
     const char *words = lock_words(arena, fd);
 
-    for (int tries = 0; tries < 20 && !is_alive(arena, words); tries++) {
+    for (int tries = 0; tries < 100 && !is_alive(arena, words); tries++) {
         (void)usleep(10000);
         words = lock_words(arena, fd);
     }

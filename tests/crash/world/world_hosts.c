@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "host/claim.h"
+#include "run/loss_ask.h"
 
 #include <string.h>
 
@@ -9,18 +10,27 @@
 #define REPLACED(name) __typeof__(name) __wrap_##name
 
 REPLACED(host_shell);
+REPLACED(host_shell_begin);
 REPLACED(patroni_read_status);
 REPLACED(patroni_read_cluster);
 REPLACED(run_folder);
 REPLACED(run_folder_remove);
 REPLACED(claim_take);
 REPLACED(claim_release);
+REPLACED(loss_at_gate);
 
 struct error *__wrap_host_shell(struct host *host, struct arena *arena,
                                 const struct shell_request *request, struct shell_result *out)
 {
     (void)host, (void)arena, (void)request;
     *out = (struct shell_result){0};
+    return NULL;
+}
+
+struct error *__wrap_host_shell_begin(struct host *host, struct arena *arena, const char *user,
+                                      int64_t deadline_ms)
+{
+    (void)host, (void)arena, (void)user, (void)deadline_ms;
     return NULL;
 }
 
@@ -57,6 +67,13 @@ struct error *__wrap_patroni_read_cluster(struct host *host, struct arena *arena
         *reach = PATRONI_ANSWERED;
     *out = (struct patroni_cluster){
         .members = members, .count = (size_t)world->host_count, .leader = &members[0]};
+    return NULL;
+}
+
+/* Here nothing has WAL that it could be read from. */
+const char *__wrap_loss_at_gate(struct run *run, const struct step *step, bool is_asked)
+{
+    (void)run, (void)step, (void)is_asked;
     return NULL;
 }
 
