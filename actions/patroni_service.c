@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { POLL_MS = 100 };
+
 struct service {
     bool is_running, is_fenced;
     const char *state; /* "active (running)" */
@@ -137,13 +139,35 @@ static const char start_script[] = "if [ -e \"$2\" ]; then\n"
                                    "systemctl reset-failed \"$1\" 2>/dev/null || true\n"
                                    "systemctl start --no-block \"$1\"\n";
 
+/*
+ * Its first loop often finds that somebody else is not ready yet, and the second one may be far
+ * away: it is woken as soon as it answers.
+ */
+static struct error *wake(struct work *work)
+{
+    for (;;) {
+        enum patroni_reach reach;
+        struct patroni_status status;
+        struct error *error = patroni_status(work, work->target, &reach, &status);
+        if (error == NULL && reach == PATRONI_ANSWERED)
+            return patroni_poke(work, work->target);
+        if (error == NULL)
+            error = work_pause(work, POLL_MS);
+        // What is still missing the look says.
+        if (error != NULL)
+            return error->kind == ERROR_TIMEOUT ? NULL : error;
+    }
+}
+
 static struct error *apply_service(struct work *work, const struct node *value, enum apply *outcome)
 {
     *outcome = APPLY_MAYBE;
     if (equal(value->text, "fenced"))
         return run_script(work, true, fence_script, "fence", NULL);
-    if (equal(value->text, "started"))
-        return run_script(work, true, start_script, "start", NULL);
+    if (equal(value->text, "started")) {
+        struct error *error = run_script(work, true, start_script, "start", NULL);
+        return error != NULL ? error : wake(work);
+    }
     return run_script(work, true, "systemctl stop \"$1\"\n", "stop", NULL);
 }
 
