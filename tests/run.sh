@@ -4,7 +4,8 @@
 #   tests/run.sh            everything
 #   tests/run.sh NAME...    some parts: style build tidy analyze unit sanitize cases shipped acceptance crash demo leftovers, and
 #                           the names of tests/acceptance/ and tests/crash/; analyze takes minutes and is not among "everything"
-#   tests/run.sh nightly    the long form of every part of tests/crash/, and its mutants: hours
+#   tests/run.sh nightly    the long form of every part of tests/crash/, and its mutants; every hold with every strategy, killed in
+#                           every step; dead leaders: hours
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 root=$PWD
@@ -135,7 +136,7 @@ for name in "$@"; do
     cases) part cases tests/cases/run.sh "$HOLDBACK" ;;
     demo) part demo plans/demo.sh ;;
     acceptance)
-        in_pairs tests/acceptance "" holds silent_lost silent_kept silent_back silent_alone silent_leader budget certificate rollback refuse clusters init actions plans lost live secrets rejoin kill expect loss signals
+        in_pairs tests/acceptance "" holds silent_lost silent_kept silent_back budget certificate rollback refuse clusters init actions plans lost live secrets rejoin kill expect loss signals
         continue
         ;;
     crash)
@@ -145,6 +146,8 @@ for name in "$@"; do
     nightly)
         part build build
         in_pairs tests/crash nightly "${crashes[@]}"
+        in_pairs tests/acceptance all holds kill
+        in_pairs tests/acceptance "" silent_leader silent_alone
         part mutants tests/crash/mutants.sh
         ;;
     *)
