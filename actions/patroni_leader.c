@@ -160,11 +160,14 @@ static struct error *wait_for_new_start(struct work *work, const char *since)
     }
 }
 
-/* Patroni does one thing at a time: "demote already in progress" is no answer to our question. */
-static bool is_busy(enum patroni_reach reach, const struct patroni_answer *answer)
+/* Patroni does one thing at a time: "demote already in progress" is no answer to our question. And
+   "restart conditions are not satisfied" says that its flag went after we had looked: then there is
+   nothing to do. Nothing was begun. */
+static bool asks_to_look_again(enum patroni_reach reach, const struct patroni_answer *answer)
 {
     return reach == PATRONI_ANSWERED && answer->status == 503 && answer->text != NULL &&
-           strstr(answer->text, "in progress") != NULL;
+           (strstr(answer->text, "in progress") != NULL ||
+            strstr(answer->text, "conditions are not satisfied") != NULL);
 }
 
 static struct error *apply_restart(struct work *work, const struct node *value, enum apply *outcome)
@@ -184,9 +187,9 @@ static struct error *apply_restart(struct work *work, const struct node *value, 
         error =
             patroni_post(work, work->target, "/restart",
                          is_pending_only ? "{\"restart_pending\":true}" : "{}", &reach, &answer);
-        if (error != NULL || !is_busy(reach, &answer))
+        if (error != NULL || !asks_to_look_again(reach, &answer))
             break;
-        work->watch(work, "Patroni is busy with something else");
+        work->watch(work, "Patroni does not restart now");
         if (work_pause(work, POLL_MS) != NULL)
             return patroni_refusal(work, "the restart", &answer);
     }

@@ -30,8 +30,16 @@ static const char *_Atomic patched; /* the body of the last PATCH */
     "[{\"application_name\":\"pg2\",\"state\":\"streaming\"}]"
 #define REPLICA "{\"state\":\"running\",\"role\":\"replica\",\"timeline\":3"
 
-static void reply(const struct member *member, int fd, const char *request)
+static void reply(struct member *member, int fd, const char *request)
 {
+    // What Patroni says when its flag went between our look and our question.
+    if (starts_with(request, "POST /restart ")) {
+        member->patroni = LEADER "}";
+        (void)dprintf(fd, "HTTP/1.0 503 Service Unavailable\r\n\r\n"
+                          "restart conditions are not satisfied");
+        return;
+    }
+
     const char *body = strstr(request, "\r\n\r\n");
     const char *answer = starts_with(request, "GET /patroni ")   ? member->patroni
                          : starts_with(request, "GET /cluster ") ? member->cluster
@@ -306,6 +314,19 @@ static void a_switchover_needs_a_leader_and_is_done_when_it_is_promoted(void **s
     text_release(&work.change);
 }
 
+static void a_restart_that_is_no_longer_pending_is_not_needed(void **state)
+{
+    (void)state;
+    struct work work = work_of("patroni", "restart: pending", 0);
+    struct error *error = NULL;
+
+    members[0].patroni = LEADER ",\"pending_restart\":true}";
+    assert_int_equal(looked(&work), LOOK_WOULD_CHANGE);
+    assert_int_equal(work.step->action->apply(&work, &error), APPLY_LOOK);
+    assert_null(error);
+    text_release(&work.change);
+}
+
 int main(void)
 {
 #define WITH_MEMBERS(test) cmocka_unit_test_setup(test, members_reset)
@@ -317,6 +338,7 @@ int main(void)
         WITH_MEMBERS(conditions_about_patroni_are_told_in_words),
         WITH_MEMBERS(a_follower_streams_on_the_same_timeline),
         WITH_MEMBERS(a_switchover_needs_a_leader_and_is_done_when_it_is_promoted),
+        WITH_MEMBERS(a_restart_that_is_no_longer_pending_is_not_needed),
     };
 
     return cmocka_run_group_tests(tests, members_open, members_close);
