@@ -64,6 +64,8 @@ a_copy_that_was_asked_for_is_refused_in_the_preflight_without_room() {
 }
 
 "$cluster" up --disk 1G >/dev/null || exit 1
+# A standby that cannot follow asks again and again, and shows a WAL receiver that streams each time, for a moment.
+"$cluster" patronictl edit-config --force -q -p wal_retrieve_retry_interval=10ms >/dev/null || exit 1
 make_data
 run_tests \
     a_node_that_pg_rewind_does_not_bring_back_is_copied_anew \
