@@ -103,8 +103,10 @@ leftovers() {
 }
 
 # The slow ones each have hosts of their own, so two of them fill two cores.
+# One that hangs fails, and does not keep the others from being run.
 in_pairs() { # FOLDER ARGUMENT NAME...
-    local name running=0 folder=$1 argument=$2
+    local name running=0 folder=$1 argument=$2 limit=15m
+    [ -z "$argument" ] || limit=24h
     shift 2
     for name in "$@"; do
         if [ "$running" -eq 2 ]; then
@@ -113,7 +115,7 @@ in_pairs() { # FOLDER ARGUMENT NAME...
             running=$((running - 1))
         fi
         # Whatever the caller ignores (nohup, a job in the background) must not be ignored in the tests.
-        part "$name" env --default-signal=INT,HUP,TERM,PIPE "$folder/$name.sh" ${argument:+"$argument"} &
+        part "$name" env --default-signal=INT,HUP,TERM,PIPE timeout -k 60 "$limit" "$folder/$name.sh" ${argument:+"$argument"} &
         running=$((running + 1))
     done
     while [ "$running" -gt 0 ]; do
