@@ -274,6 +274,20 @@ const char *text_nearest(const char *word, const char *const *candidates, size_t
     return nearest;
 }
 
+void words_add(struct arena *arena, struct words *words, const char *word)
+{
+    if (words->count == words->capacity) {
+        size_t capacity = words->capacity == 0 ? 64 : words->capacity * 2;
+        const char **items = arena_alloc(arena, capacity * sizeof *items);
+
+        if (words->count > 0)
+            memcpy(items, words->items, words->count * sizeof *items);
+        words->items = items;
+        words->capacity = capacity;
+    }
+    words->items[words->count++] = word;
+}
+
 void sha256_hex(const void *bytes, size_t length, char out[DIGEST_SIZE])
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];

@@ -63,6 +63,13 @@ bool equal(const char *a, const char *b); /* NULL equals only NULL */
 /* The one of COUNT candidates that WORD is most likely a misspelling of, or NULL. */
 const char *text_nearest(const char *word, const char *const *candidates, size_t count);
 
+/* A growing list of strings; it and they are the arena's. */
+struct words {
+    const char **items;
+    size_t count, capacity;
+};
+void words_add(struct arena *arena, struct words *words, const char *word);
+
 /* Lower-case hex SHA-256 of BYTES; OUT has room for 65. */
 #define DIGEST_SIZE 65
 void sha256_hex(const void *bytes, size_t length, char out[DIGEST_SIZE]);

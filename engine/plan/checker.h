@@ -63,17 +63,6 @@ enum {
     CONDITIONS_MOST = 50, /* of one step */
 };
 
-struct words {
-    const char **items;
-    size_t count, capacity;
-};
-
-void words_add(struct arena *arena, struct words *words, const char *word);
-
-/* "did you mean", or NULL. */
-const char *words_suggest(const struct findings *findings, const struct words *words,
-                          const char *word);
-
 struct checker {
     struct arena *arena;
     struct plan *plan;

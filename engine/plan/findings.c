@@ -1,7 +1,5 @@
 #include "plan/findings.h"
 
-#include "base/text.h"
-
 #include <string.h>
 
 enum {
@@ -92,6 +90,12 @@ const char *findings_suggest(const struct findings *findings, const char *word,
     const char *nearest = text_nearest(word, candidates, count);
 
     return nearest == NULL ? NULL : arena_printf(findings->arena, "did you mean \"%s\"?", nearest);
+}
+
+const char *words_suggest(const struct findings *findings, const struct words *words,
+                          const char *word)
+{
+    return findings_suggest(findings, word, words->items, words->count);
 }
 
 static int place_compare(const struct place *a, const struct place *b)

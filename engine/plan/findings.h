@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/node.h"
+#include "base/text.h"
 
 enum {
     FINDINGS_MOST = 200,
@@ -41,6 +42,8 @@ const char *findings_quote(const struct findings *findings, const char *word);
 /* "did you mean \"x\"?" for the nearest of the candidates, or NULL. */
 const char *findings_suggest(const struct findings *findings, const char *word,
                              const char *const *candidates, size_t count);
+const char *words_suggest(const struct findings *findings, const struct words *words,
+                          const char *word);
 
 /* Sorts by file, line and column; equal places keep their order. */
 void findings_sort(struct findings *findings);
