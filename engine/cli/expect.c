@@ -4,59 +4,21 @@
 
 #include <string.h>
 
-enum {
-    LINES_MOST = 20,
-};
-
 struct comparison {
     struct arena *arena;
     struct preview *preview; /* of the deployment */
     const struct node *saved;
     const struct node *now; /* the same, as it would be saved */
     struct table told;      /* steps that are named already */
-    struct text lines;
-    size_t count;
+    struct differences found;
 };
-
-__attribute__((format(printf, 2, 3))) static void differs(struct comparison *comparison,
-                                                          const char *format, ...)
-{
-    va_list arguments;
-
-    if (comparison->count++ >= LINES_MOST)
-        return;
-    va_start(arguments, format);
-    text_append(&comparison->lines, "\n  ");
-    text_append(&comparison->lines, arena_vprintf(comparison->arena, format, arguments));
-    va_end(arguments);
-}
 
 /* ---- lists of steps ---- */
 
-struct names {
-    const char **items;
-    size_t count;
-};
-
-static void names_add(struct arena *arena, struct names *names, const char *name)
-{
-    // Room for twice as many whenever the number is one less than a power of two.
-    if ((names->count & (names->count + 1)) == 0) {
-        const char **items = arena_alloc(arena, (2 * names->count + 2) * sizeof *items);
-
-        if (names->count > 0)
-            memcpy(items, names->items, names->count * sizeof *items);
-        names->items = items;
-    }
-    names->items[names->count++] = name;
-}
-
 /* " (a and b)", or nothing. */
-static const char *in_brackets(struct arena *arena, const struct names *names)
+static const char *in_brackets(struct arena *arena, const struct words *names)
 {
-    return names->count == 0
-               ? ""
-               : arena_printf(arena, " (%s)", names_words(arena, names->items, names->count));
+    return names->count == 0 ? "" : arena_printf(arena, " (%s)", names_words(arena, names));
 }
 
 static const struct node *steps_first(const struct node *root, const struct node **phase)
@@ -104,17 +66,17 @@ static bool names_file(const struct preview *preview, const struct node *node, c
     return false;
 }
 
-static struct names steps_of_file(struct comparison *comparison, const char *path)
+static struct words steps_of_file(struct comparison *comparison, const char *path)
 {
     const struct preview *preview = comparison->preview;
-    struct names names = {0};
+    struct words names = {0};
 
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (step = plan_next_step(preview->plan, (enum phase)phase, step)) != NULL;) {
             if (step->steps != NULL || !names_file(preview, step->params, path))
                 continue;
-            names_add(comparison->arena, &names, step->id);
+            words_add(comparison->arena, &names, step->id);
             *table_place(&comparison->told, step->id) = &comparison->told;
         }
     }
@@ -153,17 +115,17 @@ static bool names_variable(const struct node *node, const char *name)
     return false;
 }
 
-static struct names steps_of_variable(struct comparison *comparison, const char *name)
+static struct words steps_of_variable(struct comparison *comparison, const char *name)
 {
     const struct preview *preview = comparison->preview;
-    struct names names = {0};
+    struct words names = {0};
 
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (step = plan_next_step(preview->plan, (enum phase)phase, step)) != NULL;) {
             if (!names_variable(step->node, name))
                 continue;
-            names_add(comparison->arena, &names, step->id);
+            words_add(comparison->arena, &names, step->id);
             *table_place(&comparison->told, step->id) = &comparison->told;
         }
     }
@@ -177,7 +139,8 @@ static void compare_program(struct comparison *comparison)
     const char *saved = node_text(comparison->saved, "version");
 
     if (!equal(saved, HOLDBACK_VERSION))
-        differs(comparison, "this is holdback " HOLDBACK_VERSION ", the preview is of %s", saved);
+        differs(&comparison->found, "this is holdback " HOLDBACK_VERSION ", the preview is of %s",
+                saved);
 }
 
 /* There is one plan, one cluster file and one of defaults, wherever they lie. */
@@ -221,16 +184,16 @@ static void compare_files(struct comparison *comparison)
         if (before != NULL && equal(node_text(before, "sha256"), node_text(file, "sha256")))
             continue;
 
-        const struct names steps = steps_of_file(comparison, full_path(comparison, path));
+        const struct words steps = steps_of_file(comparison, full_path(comparison, path));
 
-        differs(comparison,
+        differs(&comparison->found,
                 before == NULL ? "%s is not in the preview%s" : "%s changed since the preview%s",
                 path, in_brackets(comparison->arena, &steps));
     }
     NODE_EACH(file, saved)
     {
         if (file_find(now, file) == NULL)
-            differs(comparison, "%s is in the preview, and is not read any more",
+            differs(&comparison->found, "%s is in the preview, and is not read any more",
                     node_text(file, "path"));
     }
 }
@@ -261,9 +224,9 @@ static void compare_variables(struct comparison *comparison)
         if (saved == NULL || equal(node_text(saved, "value"), now))
             continue;
 
-        const struct names steps = steps_of_variable(comparison, name);
+        const struct words steps = steps_of_variable(comparison, name);
 
-        differs(comparison, "variable \"%s\" is %s, was %s%s", name, or_nothing(now),
+        differs(&comparison->found, "variable \"%s\" is %s, was %s%s", name, or_nothing(now),
                 or_nothing(node_text(saved, "value")), in_brackets(comparison->arena, &steps));
     }
 }
@@ -297,19 +260,19 @@ static void index_steps(struct comparison *comparison, const struct node *root, 
     *table_place(out, node_text(step, "id")) = (void *)step;
 }
 
-static void tell_steps(struct comparison *comparison, const struct names *steps,
+static void tell_steps(struct comparison *comparison, const struct words *steps,
                        const char *what_of_one, const char *what_of_many)
 {
     if (steps->count > 0)
-        differs(comparison, "step%s %s %s", steps->count == 1 ? "" : "s",
-                names_words(comparison->arena, steps->items, steps->count),
+        differs(&comparison->found, "step%s %s %s", steps->count == 1 ? "" : "s",
+                names_words(comparison->arena, steps),
                 steps->count == 1 ? what_of_one : what_of_many);
 }
 
 static void compare_steps(struct comparison *comparison)
 {
     struct table before, after;
-    struct names added = {0}, gone = {0}, changed = {0};
+    struct words added = {0}, gone = {0}, changed = {0};
 
     index_steps(comparison, comparison->saved, &before);
     index_steps(comparison, comparison->now, &after);
@@ -319,15 +282,15 @@ static void compare_steps(struct comparison *comparison)
         const struct node *saved = table_find(&before, id);
 
         if (saved == NULL)
-            names_add(comparison->arena, &added, id);
+            words_add(comparison->arena, &added, id);
         else if (table_find(&comparison->told, id) == NULL &&
                  !equal(step_text(comparison, step), step_text(comparison, saved)))
-            names_add(comparison->arena, &changed, id);
+            words_add(comparison->arena, &changed, id);
     }
     STEPS_EACH(step, phase, comparison->saved)
     {
         if (table_find(&after, node_text(step, "id")) == NULL)
-            names_add(comparison->arena, &gone, node_text(step, "id"));
+            words_add(comparison->arena, &gone, node_text(step, "id"));
     }
     tell_steps(comparison, &added, "is new", "are new");
     tell_steps(comparison, &gone, "is gone", "are gone");
@@ -348,24 +311,26 @@ static const struct node *json_of(struct comparison *comparison)
 struct error *expect_compare_inputs(struct preview *preview, const struct input *input,
                                     const struct node *saved)
 {
-    struct comparison comparison = {.arena = preview->arena, .preview = preview, .saved = saved};
-    struct error *error = NULL;
+    struct comparison comparison = {.arena = preview->arena,
+                                    .preview = preview,
+                                    .saved = saved,
+                                    .found = {.arena = preview->arena}};
 
     table_init(&comparison.told, preview->arena);
     comparison.now = json_of(&comparison);
     compare_program(&comparison);
     compare_files(&comparison);
     compare_variables(&comparison);
-    if (comparison.count > 0)
+    if (comparison.found.count > 0)
         compare_steps(&comparison);
-    if (comparison.count > LINES_MOST)
-        text_append_format(&comparison.lines, "\n  and %zu more", comparison.count - LINES_MOST);
-    if (comparison.count > 0)
-        error = error_hint(preview->arena,
-                           error_at(preview->arena, (struct place){.file = input->path},
-                                    "the deployment is not what this preview of %s shows:%s",
-                                    node_text(saved, "made"), text_string(&comparison.lines)),
-                           "Nothing was touched. Preview again, have it approved, then deploy.");
-    text_release(&comparison.lines);
-    return error;
+
+    const char *words = differences_words(&comparison.found);
+
+    if (words == NULL)
+        return NULL;
+    return error_hint(preview->arena,
+                      error_at(preview->arena, (struct place){.file = input->path},
+                               "the deployment is not what this preview of %s shows:%s",
+                               node_text(saved, "made"), words),
+                      "Nothing was touched. Preview again, have it approved, then deploy.");
 }

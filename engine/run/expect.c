@@ -5,49 +5,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum {
-    NAMES_MOST = 8,
-    LINES_MOST = 20,
-};
-
-const char *names_words(struct arena *arena, const char *const *names, size_t count)
-{
-    CLEANUP(text_release) struct text text = {0};
-    size_t shown = count > NAMES_MOST ? NAMES_MOST - 1 : count;
-
-    for (size_t at = 0; at < shown; at++)
-        text_append_format(&text, "%s%s",
-                           at == 0                             ? ""
-                           : at == count - 1 && shown == count ? " and "
-                                                               : ", ",
-                           names[at]);
-    if (shown < count)
-        text_append_format(&text, " and %zu more", count - shown);
-    return text_copy(&text, arena);
-}
-
 struct comparison {
     struct run *run;
     const struct node *saved; /* the facts of the preview */
     const struct live *now;
     const char **moved; /* roles that stand for other hosts now */
     size_t moved_count;
-    struct text lines;
-    size_t count;
+    struct differences found;
 };
-
-__attribute__((format(printf, 2, 3))) static void differs(struct comparison *comparison,
-                                                          const char *format, ...)
-{
-    va_list arguments;
-
-    if (comparison->count++ >= LINES_MOST)
-        return;
-    va_start(arguments, format);
-    text_append(&comparison->lines, "\n  ");
-    text_append(&comparison->lines, arena_vprintf(comparison->run->arena, format, arguments));
-    va_end(arguments);
-}
 
 static const char *or_nobody(const char *name)
 {
@@ -63,19 +28,19 @@ static void compare_cluster(struct comparison *comparison)
     int64_t timeline = node_integer(saved, "timeline", 0);
 
     if (!equal(identifier, now->system_identifier))
-        differs(comparison,
+        differs(&comparison->found,
                 "the system identifier is %s, was %s: every step acts on another cluster",
                 now->system_identifier == NULL ? "not known" : now->system_identifier,
                 identifier == NULL ? "not known" : identifier);
     if (comparison->moved_count == 0 && !equal(leader, live_leader(now->members)))
-        differs(comparison, "the leader moved %s -> %s", or_nobody(leader),
+        differs(&comparison->found, "the leader moved %s -> %s", or_nobody(leader),
                 or_nobody(live_leader(now->members)));
     if (timeline != live_timeline(now->members))
-        differs(comparison,
+        differs(&comparison->found,
                 "the timeline is %" PRId64 ", was %" PRId64 ": a server was promoted since",
                 live_timeline(now->members), timeline);
     if (node_bool(saved, "maintenance", false) != now->members->is_maintenance)
-        differs(comparison, "maintenance mode is %s, was %s",
+        differs(&comparison->found, "maintenance mode is %s, was %s",
                 now->members->is_maintenance ? "on" : "off",
                 now->members->is_maintenance ? "off" : "on");
 }
@@ -99,13 +64,14 @@ static void compare_member(struct comparison *comparison, const struct node *sav
     // Who leads and who does not is told already.
     if (!equal(role, now->role)) {
         if (!now->is_leader && !equal(role, "leader") && !equal(role, "standby_leader"))
-            differs(comparison, "member %s is %s, was %s", now->name, now->role, role);
+            differs(&comparison->found, "member %s is %s, was %s", now->name, now->role, role);
     } else if (!equal(state, now->state)) {
-        differs(comparison, "member %s is \"%s\", was \"%s\"", now->name, now->state, state);
+        differs(&comparison->found, "member %s is \"%s\", was \"%s\"", now->name, now->state,
+                state);
     }
     if (was_pending != now->has_pending_restart)
-        differs(comparison, "%s of member %s is pending", was_pending ? "no restart" : "a restart",
-                now->name);
+        differs(&comparison->found, "%s of member %s is pending",
+                was_pending ? "no restart" : "a restart", now->name);
 }
 
 static void compare_members(struct comparison *comparison)
@@ -116,14 +82,14 @@ static void compare_members(struct comparison *comparison)
         const struct node *saved = member_find(comparison->saved, now->members[at].name);
 
         if (saved == NULL)
-            differs(comparison, "member %s is new", now->members[at].name);
+            differs(&comparison->found, "member %s is new", now->members[at].name);
         else
             compare_member(comparison, saved, &now->members[at]);
     }
     NODE_EACH(member, node_find(comparison->saved, "members"))
     {
         if (patroni_find_member(now, node_text(member, "name")) == NULL)
-            differs(comparison, "member %s is gone", node_text(member, "name"));
+            differs(&comparison->found, "member %s is gone", node_text(member, "name"));
     }
 }
 
@@ -135,7 +101,8 @@ static void compare_versions(struct comparison *comparison)
 
         if (before != 0 &&
             !equal(node_text(node_find(comparison->saved, "versions"), now->key), now->text))
-            differs(comparison, "%s runs PostgreSQL %s, ran %" PRId64, now->key, now->text, before);
+            differs(&comparison->found, "%s runs PostgreSQL %s, ran %" PRId64, now->key, now->text,
+                    before);
     }
 }
 
@@ -153,28 +120,18 @@ static bool step_names(const struct step *step, const char *role)
     return false;
 }
 
-static size_t steps_of_role(const struct run *run, const char *role, const char ***out)
+static struct words steps_of_role(const struct run *run, const char *role)
 {
-    const char **names = NULL;
-    size_t count = 0;
+    struct words names = {0};
 
-    for (int counting = 1; counting >= 0; counting--) {
-        if (counting == 0)
-            names = arena_alloc(run->arena, sizeof *names * (count + 1));
-        count = 0;
-        for (int phase = 0; phase < PHASE_COUNT; phase++) {
-            for (const struct step *step = NULL;
-                 (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
-                if (step->steps != NULL || !step_names(step, role))
-                    continue;
-                if (counting == 0)
-                    names[count] = step->id;
-                count++;
-            }
+    for (int phase = 0; phase < PHASE_COUNT; phase++) {
+        for (const struct step *step = NULL;
+             (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
+            if (step->steps == NULL && step_names(step, role))
+                words_add(run->arena, &names, step->id);
         }
     }
-    *out = names;
-    return count;
+    return names;
 }
 
 static const char *hosts_text(struct arena *arena, const struct node *hosts)
@@ -198,20 +155,20 @@ static void compare_roles(struct comparison *comparison)
     {
         const char *before =
             hosts_text(arena, node_find(node_find(comparison->saved, "roles"), role->key));
-        const char *now = hosts_text(arena, role), **steps;
+        const char *now = hosts_text(arena, role);
 
         if (equal(before, now))
             continue;
         comparison->moved[comparison->moved_count++] = role->key;
 
-        size_t count = steps_of_role(comparison->run, role->key, &steps);
+        const struct words steps = steps_of_role(comparison->run, role->key);
 
-        if (count == 0)
-            differs(comparison, "%s moved %s -> %s", role->key, before, now);
+        if (steps.count == 0)
+            differs(&comparison->found, "%s moved %s -> %s", role->key, before, now);
         else
-            differs(comparison, "%s moved %s -> %s: step%s %s now act%s on another host", role->key,
-                    before, now, count == 1 ? "" : "s", names_words(arena, steps, count),
-                    count == 1 ? "s" : "");
+            differs(&comparison->found, "%s moved %s -> %s: step%s %s now act%s on another host",
+                    role->key, before, now, steps.count == 1 ? "" : "s", names_words(arena, &steps),
+                    steps.count == 1 ? "s" : "");
     }
 }
 
@@ -263,7 +220,7 @@ static void compare_file(struct comparison *comparison, const struct node *saved
 {
     const char *digest = node_text(saved, "file_sha256");
 
-    differs(comparison, "file \"%s\" on %s %s since the preview (%s)", now->file, now->host,
+    differs(&comparison->found, "file \"%s\" on %s %s since the preview (%s)", now->file, now->host,
             digest == NULL        ? "was made"
             : now->digest == NULL ? "was removed"
                                   : "changed",
@@ -288,12 +245,12 @@ static void compare_look(struct comparison *comparison, const struct node *saved
     if (now->file != NULL && !equal(node_text(saved, "file_sha256"), now->digest))
         compare_file(comparison, saved, now);
     else if (!is_same)
-        differs(comparison, "%s on %s: %s%s%s; was: %s", id, now->host,
+        differs(&comparison->found, "%s on %s: %s%s%s; was: %s", id, now->host,
                 phrase_of(look_names[now->look]), has_failed && now->words != NULL ? ": " : "",
                 has_failed && now->words != NULL ? now->words : "", phrase_of(look));
     else if (equal(now->step->action_name, "patroni") &&
              !equal(node_text(saved, "change_sha256"), live_change_digest(now, digest)))
-        differs(comparison, "%s on %s would change something else: %s", id, now->host,
+        differs(&comparison->found, "%s on %s would change something else: %s", id, now->host,
                 now->change == NULL ? "nothing" : now->change);
 }
 
@@ -312,13 +269,13 @@ static void compare_looks(struct comparison *comparison)
             continue;
         }
         now = item_find(comparison->now, id, NULL);
-        differs(comparison, "%s does not act on %s any more%s%s", id, host, now == NULL ? "" : ": ",
-                now == NULL ? "" : now->words);
+        differs(&comparison->found, "%s does not act on %s any more%s%s", id, host,
+                now == NULL ? "" : ": ", now == NULL ? "" : now->words);
     }
     for (const struct preview_item *now = comparison->now->items; now != NULL; now = now->next) {
         if (now->host != NULL && !step_has_moved(comparison, now->step) &&
             look_find(comparison->saved, now->step->id, now->host) == NULL)
-            differs(comparison, "%s acts on %s now, and did not", now->step->id, now->host);
+            differs(&comparison->found, "%s acts on %s now, and did not", now->step->id, now->host);
     }
 }
 
@@ -339,25 +296,24 @@ static unsigned phases_looked_at(const struct run *run, const struct node *facts
 struct error *expect_compare(struct run *run, const char *preview, const struct node *facts,
                              const struct live *now)
 {
-    struct comparison comparison = {.run = run, .saved = facts, .now = now};
-    struct error *error = NULL;
+    struct comparison comparison = {
+        .run = run, .saved = facts, .now = now, .found = {.arena = run->arena}};
 
     compare_roles(&comparison);
     compare_cluster(&comparison);
     compare_members(&comparison);
     compare_versions(&comparison);
     compare_looks(&comparison);
-    if (comparison.count > LINES_MOST)
-        text_append_format(&comparison.lines, "\n  and %zu more", comparison.count - LINES_MOST);
-    if (comparison.count > 0)
-        error = error_hint(run->arena,
-                           error_new(run->arena, ERROR_REFUSED,
-                                     "the cluster is not as preview \"%s\" found it:%s", preview,
-                                     text_string(&comparison.lines)),
-                           "Nothing was changed. Preview again with --live, have it approved, then "
-                           "deploy.");
-    text_release(&comparison.lines);
-    return error;
+
+    const char *words = differences_words(&comparison.found);
+
+    if (words == NULL)
+        return NULL;
+    return error_hint(run->arena,
+                      error_new(run->arena, ERROR_REFUSED,
+                                "the cluster is not as preview \"%s\" found it:%s", preview, words),
+                      "Nothing was changed. Preview again with --live, have it approved, then "
+                      "deploy.");
 }
 
 struct error *expect_check(struct run *run)

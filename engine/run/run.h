@@ -208,8 +208,22 @@ struct live {
 struct error *run_preview_live(struct arena *arena, const struct run_options *options,
                                unsigned phase_mask, struct findings *findings, struct live *out);
 
+/* ---- differences.c ---- */
+
 /* "a, b and c", cut where there are many. */
-const char *names_words(struct arena *arena, const char *const *names, size_t count);
+const char *names_words(struct arena *arena, const struct words *names);
+
+/* What is not as a preview says, a line each; no more than 20 are kept. */
+struct differences {
+    struct arena *arena;
+    struct text lines;
+    size_t count;
+};
+void differs(struct differences *differences, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* "\n  a\n  b\n  and 3 more", or NULL where nothing differs. Releases the lines. */
+const char *differences_words(struct differences *differences);
 
 /* The facts as JSON, for a saved preview; "null" where there are none. In facts.c. */
 void live_append_json(struct text *out, const struct live *live);

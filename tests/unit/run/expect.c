@@ -213,13 +213,15 @@ static void a_step_that_acts_elsewhere_without_its_role_is_told(void **state)
 
 static void long_lists_are_cut(void **state)
 {
-    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+    static const char *names[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
 
     (void)state;
-    assert_string_equal(names_words(&scene.arena, names, 1), "a");
-    assert_string_equal(names_words(&scene.arena, names, 2), "a and b");
-    assert_string_equal(names_words(&scene.arena, names, 8), "a, b, c, d, e, f, g and h");
-    assert_string_equal(names_words(&scene.arena, names, 10), "a, b, c, d, e, f, g and 3 more");
+    assert_string_equal(names_words(&scene.arena, &(struct words){names, 1, 1}), "a");
+    assert_string_equal(names_words(&scene.arena, &(struct words){names, 2, 2}), "a and b");
+    assert_string_equal(names_words(&scene.arena, &(struct words){names, 8, 8}),
+                        "a, b, c, d, e, f, g and h");
+    assert_string_equal(names_words(&scene.arena, &(struct words){names, 10, 10}),
+                        "a, b, c, d, e, f, g and 3 more");
 }
 
 int main(void)
