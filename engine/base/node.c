@@ -49,6 +49,18 @@ int64_t node_integer(const struct node *map, const char *key, int64_t otherwise)
     return errno != 0 || *end != '\0' ? otherwise : number;
 }
 
+bool node_has(const struct node *node, const char *text)
+{
+    if (node != NULL && node->kind != NODE_LIST)
+        return equal(node->text, text);
+    NODE_EACH(item, node)
+    {
+        if (equal(item->text, text))
+            return true;
+    }
+    return false;
+}
+
 const char *node_kind_name(enum node_kind kind)
 {
     static const char *const names[] = {

@@ -48,6 +48,9 @@ bool node_bool(const struct node *map, const char *key, bool otherwise);
 /* A decimal integer child that fits, or OTHERWISE. */
 int64_t node_integer(const struct node *map, const char *key, int64_t otherwise);
 
+/* Is NODE the scalar TEXT, or a list that has it? NULL is neither. */
+bool node_has(const struct node *node, const char *text);
+
 /* NOLINTBEGIN(bugprone-macro-parentheses): ITEM is the name that is declared. */
 #define NODE_EACH(item, parent)                                                                    \
     for (const struct node *item = (parent) == NULL ? NULL : (parent)->child; item != NULL;        \

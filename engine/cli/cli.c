@@ -286,19 +286,6 @@ const struct node *summary_roles(const struct run_summary *summary)
     return roles;
 }
 
-static bool list_has(const struct node *list, const char *text)
-{
-    if (list != NULL && list->kind == NODE_LIST) {
-        NODE_EACH(item, list)
-        {
-            if (equal(item->text, text))
-                return true;
-        }
-        return false;
-    }
-    return list != NULL && equal(list->text, text);
-}
-
 const char *host_title(struct arena *arena, const struct node *roles, const struct node *hosts,
                        const char *host)
 {
@@ -315,12 +302,12 @@ const char *host_title(struct arena *arena, const struct node *roles, const stru
     // The role that the step names, else any: a host can have several.
     NODE_EACH(role, roles)
     {
-        if (list_has(hosts, role->key) && list_has(role, host))
+        if (node_has(hosts, role->key) && node_has(role, host))
             return arena_printf(arena, "%s (%s)", role->key, host);
     }
     NODE_EACH(role, roles)
     {
-        if (list_has(role, host))
+        if (node_has(role, host))
             return arena_printf(arena, "%s (%s)", role->key, host);
     }
     return host;

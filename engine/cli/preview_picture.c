@@ -168,20 +168,6 @@ static void apply_step(struct stage *stage, const struct step *step, struct node
     }
 }
 
-static bool names_role(const struct node *hosts, const char *role)
-{
-    if (hosts == NULL)
-        return false;
-    if (hosts->kind != NODE_LIST)
-        return equal(hosts->text, role);
-    NODE_EACH(item, hosts)
-    {
-        if (equal(item->text, role))
-            return true;
-    }
-    return false;
-}
-
 /* Of a way back that depends on how far it came, the one after a whole deployment. */
 static bool is_left_out(const struct preview *preview, const struct step *step)
 {
@@ -201,7 +187,7 @@ static void stage_run(const struct preview *preview, enum phase phase, struct st
         if (step->steps != NULL || is_left_out(preview, step))
             continue;
         for (int at = 0; at < stage->count; at++) {
-            if (names_role(step->hosts, stage->nodes[at].role->name))
+            if (node_has(step->hosts, stage->nodes[at].role->name))
                 apply_step(stage, step, &stage->nodes[at]);
         }
         stage_replicate(stage);

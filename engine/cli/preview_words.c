@@ -128,30 +128,6 @@ const char *period_words(struct arena *arena, int64_t period_ms)
     return arena_printf(arena, "%" PRId64 " %s", period_ms / units[at].ms, units[at].unit);
 }
 
-static bool value_is(const char *value, const struct node *is)
-{
-    if (is == NULL)
-        return equal(value, "true");
-    if (is->kind != NODE_LIST)
-        return equal(is->text, value);
-    NODE_EACH(item, is)
-    {
-        if (equal(item->text, value))
-            return true;
-    }
-    return false;
-}
-
-/* The step that decides the variable, where it says "auto" until then. */
-static const struct step *decider(const struct preview *preview, const struct when *when)
-{
-    const struct value *value = scope_find(preview->scope, NULL, when->subject);
-
-    return value != NULL && equal(value->text, "auto")
-               ? plan_find_decider(preview->plan, when->subject)
-               : NULL;
-}
-
 static const char *skip_own(const struct preview *preview, const struct step *step)
 {
     for (size_t at = 0; at < step->when_count; at++) {
@@ -159,7 +135,8 @@ static const char *skip_own(const struct preview *preview, const struct step *st
         const struct value *value =
             when->kind == WHEN_VARIABLE ? scope_find(preview->scope, NULL, when->subject) : NULL;
 
-        if (value != NULL && !value_is(value->text, when->is) && decider(preview, when) == NULL)
+        if (value != NULL && !when_is(when, value->text) &&
+            plan_find_decider(preview->plan, preview->scope, when->subject) == NULL)
             return arena_printf(preview->arena, "%s is %s", when->subject, value->text);
     }
     return NULL;
@@ -236,9 +213,9 @@ static const char *when_variable(const struct preview *preview, const struct whe
     struct arena *arena = preview->arena;
     const struct value *value = scope_find(preview->scope, NULL, when->subject);
     const char *is = when->is == NULL ? "true" : list_words(arena, when->is, " or ");
-    const struct step *step = decider(preview, when);
+    const struct step *step = plan_find_decider(preview->plan, preview->scope, when->subject);
 
-    if (value != NULL && value_is(value->text, when->is))
+    if (value != NULL && when_is(when, value->text))
         return arena_printf(arena, "only if \"%s\" is %s (it is)", when->subject, is);
     return step == NULL ? arena_printf(arena, "only if \"%s\" is %s", when->subject, is)
                         : arena_printf(arena, "only if \"%s\" is %s (known after step %s)",

@@ -171,8 +171,7 @@ static void saver_add(struct checker *checker, const struct step *step, const st
 {
     struct name *name = table_find(&checker->names, node->text);
 
-    if (name != NULL && name->kind == NAME_VARIABLE &&
-        variable_has_choice(name->variable, "auto")) {
+    if (name != NULL && name->kind == NAME_VARIABLE && node_has(name->variable->choices, "auto")) {
         decider_check(checker, step, name, node);
         return;
     }

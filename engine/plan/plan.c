@@ -69,31 +69,22 @@ const struct variable *plan_find_variable(const struct plan *plan, const char *n
     return NULL;
 }
 
-bool variable_has_choice(const struct variable *variable, const char *text)
+bool when_is(const struct when *when, const char *text)
 {
-    NODE_EACH(choice, variable->choices)
-    {
-        if (equal(choice->text, text))
-            return true;
-    }
-    return false;
+    return when->is == NULL ? equal(text, "true") : node_has(when->is, text);
 }
 
-const struct step *plan_find_decider(const struct plan *plan, const char *variable)
+const struct step *plan_find_decider(const struct plan *plan, const struct scope *scope,
+                                     const char *variable)
 {
-    if (plan_find_variable(plan, variable) == NULL)
+    const struct value *value = scope_find(scope, NULL, variable);
+
+    if (value == NULL || !equal(value->text, "auto") || plan_find_variable(plan, variable) == NULL)
         return NULL;
     for (const struct step *step = NULL;
          (step = plan_next_step(plan, PHASE_PREFLIGHT, step)) != NULL;) {
-        const struct node *save = step->steps == NULL ? node_find(step->params, "save") : NULL;
-
-        if (save == NULL || save->kind != NODE_LIST)
-            continue;
-        NODE_EACH(name, save)
-        {
-            if (equal(name->text, variable))
-                return step;
-        }
+        if (node_has(node_find(step->params, "save"), variable))
+            return step;
     }
     return NULL;
 }

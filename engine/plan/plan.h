@@ -50,6 +50,9 @@ struct when {
     struct place place;
 };
 
+/* Is the value TEXT one that a condition on a variable or a saved value asks for? */
+bool when_is(const struct when *when, const char *text);
+
 struct action; /* action.h; bound by actions_bind */
 
 struct step {
@@ -128,12 +131,12 @@ const struct step *plan_find_step(const struct plan *plan, const char *id); /* g
 const struct role *plan_find_role(const struct plan *plan, const char *name);
 
 /*
- * The step of the preflight that decides VARIABLE where it says "auto", or NULL: it saves a value
- * of that name, which takes the variable's place from then on.
+ * The step of the preflight that will decide VARIABLE, which says "auto" in SCOPE, or NULL: it
+ * saves a value of that name, which takes the variable's place from then on.
  */
-const struct step *plan_find_decider(const struct plan *plan, const char *variable);
+const struct step *plan_find_decider(const struct plan *plan, const struct scope *scope,
+                                     const char *variable);
 const struct variable *plan_find_variable(const struct plan *plan, const char *name);
-bool variable_has_choice(const struct variable *variable, const char *text);
 
 /* All steps of a phase in the order they run, groups before their steps: NULL starts, NULL ends. */
 const struct step *plan_next_step(const struct plan *plan, enum phase phase,

@@ -21,24 +21,14 @@ bool role_is_one_host(const struct role *role)
     return role->one || equal(role->patroni, "leader");
 }
 
-static bool leaves_out(const struct role *role, const struct role *other)
-{
-    NODE_EACH(name, role->except)
-    {
-        if (equal(name->text, other->name))
-            return true;
-    }
-    return false;
-}
-
 bool roles_are_apart(const struct role *a, const struct role *b)
 {
     bool a_leads = equal(a->patroni, "leader"), b_leads = equal(b->patroni, "leader");
     bool a_may_lead = a_leads || equal(a->patroni, "member");
     bool b_may_lead = b_leads || equal(b->patroni, "member");
 
-    return leaves_out(a, b) || leaves_out(b, a) || (a_leads && !b_may_lead) ||
-           (b_leads && !a_may_lead);
+    return node_has(a->except, b->name) || node_has(b->except, a->name) ||
+           (a_leads && !b_may_lead) || (b_leads && !a_may_lead);
 }
 
 /* A depth-first walk over `except`: a role is put behind all that it leaves out. */

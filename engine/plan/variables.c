@@ -70,11 +70,8 @@ bool variable_accepts(struct arena *arena, const struct variable *variable, cons
                       struct value *out, const char **hint)
 {
     if (variable->choices != NULL) {
-        NODE_EACH(choice, variable->choices)
-        {
-            if (equal(choice->text, text))
-                return value_read(arena, VALUE_TEXT, text, out);
-        }
+        if (node_has(variable->choices, text))
+            return value_read(arena, VALUE_TEXT, text, out);
         *hint = arena_printf(arena, "It must be %s.", choices_text(arena, variable->choices));
         return false;
     }

@@ -254,11 +254,8 @@ static const char *roles_of(const struct run *run, const char *host)
 
     NODE_EACH(role, run->ledger.roles)
     {
-        NODE_EACH(name, role)
-        {
-            if (equal(name->text, host))
-                text_append_format(&text, "%s%s", text.length == 0 ? "" : ", ", role->key);
-        }
+        if (node_has(role, host))
+            text_append_format(&text, "%s%s", text.length == 0 ? "" : ", ", role->key);
     }
     return text_copy(&text, run->arena);
 }

@@ -163,16 +163,6 @@ static const char *history_end(struct arena *arena, const char *history, const c
     return NULL;
 }
 
-static bool saves(const struct step *step, const char *name)
-{
-    NODE_EACH(item, node_find(step->params, "save"))
-    {
-        if (equal(item->text, name))
-            return true;
-    }
-    return false;
-}
-
 /* Did a step of the deployment behind the mark happen, or may it have? */
 static bool was_deployed(const struct run *run)
 {
@@ -184,7 +174,7 @@ static bool was_deployed(const struct run *run)
             continue;
         if (is_marked && step_has_effect(step) && ledger_may_have_happened(&run->ledger, step))
             return true;
-        is_marked |= saves(step, "point_lsn");
+        is_marked |= node_has(node_find(step->params, "save"), "point_lsn");
     }
     return false;
 }

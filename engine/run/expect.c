@@ -106,20 +106,6 @@ static void compare_versions(struct comparison *comparison)
     }
 }
 
-static bool step_names(const struct step *step, const char *role)
-{
-    const struct node *hosts = step->hosts;
-
-    if (hosts != NULL && hosts->kind == NODE_TEXT && equal(hosts->text, role))
-        return true;
-    NODE_EACH(name, hosts)
-    {
-        if (equal(name->text, role))
-            return true;
-    }
-    return false;
-}
-
 static struct words steps_of_role(const struct run *run, const char *role)
 {
     struct words names = {0};
@@ -127,7 +113,7 @@ static struct words steps_of_role(const struct run *run, const char *role)
     for (int phase = 0; phase < PHASE_COUNT; phase++) {
         for (const struct step *step = NULL;
              (step = plan_next_step(run->plan, (enum phase)phase, step)) != NULL;) {
-            if (step->steps == NULL && step_names(step, role))
+            if (step->steps == NULL && node_has(step->hosts, role))
                 words_add(run->arena, &names, step->id);
         }
     }
@@ -175,7 +161,7 @@ static void compare_roles(struct comparison *comparison)
 static bool step_has_moved(const struct comparison *comparison, const struct step *step)
 {
     for (size_t at = 0; at < comparison->moved_count; at++) {
-        if (step_names(step, comparison->moved[at]))
+        if (node_has(step->hosts, comparison->moved[at]))
             return true;
     }
     return false;

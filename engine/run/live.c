@@ -32,15 +32,6 @@ static struct preview_item *item_add(struct preview *preview, const struct step 
     return item;
 }
 
-/* The preflight was not part of the preview, or could not decide. */
-static bool is_undecided(const struct run *run, const char *variable)
-{
-    const struct value *value = scope_find(run->scope, NULL, variable);
-
-    return value != NULL && equal(value->text, "auto") &&
-           plan_find_decider(run->plan, variable) != NULL;
-}
-
 /*
  * What a later phase's conditions will say is not known before the deployment: only those that
  * cannot change any more leave a step out.
@@ -54,7 +45,9 @@ static bool is_left_out(const struct run *run, const struct step *step, const ch
         if (when->kind != WHEN_POSTGRES && when->kind != WHEN_VARIABLE &&
             when->kind != WHEN_ROLE_IS_EMPTY)
             continue;
-        if (when->kind == WHEN_VARIABLE && is_undecided(run, when->subject))
+        // The preflight was not part of the preview, or could not decide.
+        if (when->kind == WHEN_VARIABLE &&
+            plan_find_decider(run->plan, run->scope, when->subject) != NULL)
             continue;
         if (when_holds(run, when, 1, step, &holds, why) == NULL && !holds)
             return true;

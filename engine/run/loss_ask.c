@@ -96,12 +96,7 @@ static bool is_reached(const struct asking *asking, const struct side *side)
 
 static bool has_role(const struct asking *asking, const struct side *side, const char *role)
 {
-    NODE_EACH(host, node_find(asking->run->ledger.roles, role))
-    {
-        if (equal(host->text, side->host->name))
-            return true;
-    }
-    return false;
+    return node_has(node_find(asking->run->ledger.roles, role), side->host->name);
 }
 
 static bool is_held(const struct asking *asking, const struct side *side)

@@ -5,20 +5,6 @@
 
 #include <string.h>
 
-static bool text_is_one_of(const char *text, const struct node *is)
-{
-    if (is == NULL)
-        return equal(text, "true");
-    if (is->kind != NODE_LIST)
-        return equal(text, is->text);
-    NODE_EACH(item, is)
-    {
-        if (equal(text, item->text))
-            return true;
-    }
-    return false;
-}
-
 /* All members of a cluster run one major version, so any host's answer serves where one is silent.
  */
 static int version_of(const struct run *run, const char *host)
@@ -60,7 +46,7 @@ static struct error *value_matches(const struct run *run, const struct when *whe
 
     if (value == NULL)
         return error_at(run->arena, when->place, "value \"%s\" is not known yet", when->subject);
-    *holds = text_is_one_of(value->text, when->is);
+    *holds = when_is(when, value->text);
     return NULL;
 }
 

@@ -273,7 +273,7 @@ static struct error *check_decisions(const struct work *work)
         const struct variable *variable = plan_find_variable(work->plan, saved->name);
 
         if (variable != NULL &&
-            (equal(saved->text, "auto") || !variable_has_choice(variable, saved->text)))
+            (equal(saved->text, "auto") || !node_has(variable->choices, saved->text)))
             return error_new(work->arena, ERROR_FAILED, "variable \"%s\" cannot be \"%s\"",
                              variable->name, saved->text);
     }
