@@ -1,46 +1,6 @@
 /* A preview for programs; its shape is in schemas/preview.schema.json. */
+#include "base/json.h"
 #include "cli/preview.h"
-
-#include <inttypes.h>
-#include <string.h>
-
-/* `"KEY":`, after a comma where something stands before it. */
-static void json_key(struct text *out, const char *key)
-{
-    char last = out->length == 0 ? '{' : out->bytes[out->length - 1];
-
-    if (last != '{' && last != '[' && last != ':')
-        text_append(out, ",");
-    if (key != NULL)
-        text_append_format(out, "\"%s\":", key);
-}
-
-static void json_text_field(struct text *out, const char *key, const char *text)
-{
-    json_key(out, key);
-    if (text == NULL)
-        text_append(out, "null");
-    else
-        text_append_json(out, text, strlen(text));
-}
-
-static void json_number_field(struct text *out, const char *key, int64_t number)
-{
-    json_key(out, key);
-    text_append_format(out, "%" PRId64, number);
-}
-
-static void json_bool_field(struct text *out, const char *key, bool value)
-{
-    json_key(out, key);
-    text_append(out, value ? "true" : "false");
-}
-
-static void json_open(struct text *out, const char *key, const char *bracket)
-{
-    json_key(out, key);
-    text_append(out, bracket);
-}
 
 /* A list of a node's texts; one scalar is a list of one. */
 static void json_list_field(struct text *out, const char *key, const struct node *list)

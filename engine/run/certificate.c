@@ -1,5 +1,6 @@
 #include "run/certificate.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "run/certificate_inside.h"
 #include "run/folder.h"
 
@@ -176,13 +177,6 @@ static void ask_all(struct certificate *certificate)
 
 /* ---- writing ---- */
 
-static void append_key(const struct certificate *certificate, struct text *out, const char *key,
-                       const char *text)
-{
-    text_append_format(out, "%s\"%s\":%s", ends_with(text_string(out), "{") ? "" : ",", key,
-                       json_text(certificate->run->arena, text));
-}
-
 static void append_head(const struct certificate *certificate, struct text *out)
 {
     static const char *const mark[] = {"point",    "point_lsn", "insert_lsn",
@@ -194,55 +188,53 @@ static void append_head(const struct certificate *certificate, struct text *out)
 
     timestamp_utc(now);
     text_append(out, "{\"certificate\":1");
-    append_key(certificate, out, "outcome", run_state_names[summary->state]);
-    append_key(certificate, out, "run", run->id);
-    append_key(certificate, out, "cluster", summary->cluster);
-    append_key(certificate, out, "plan", summary->plan_name);
-    append_key(certificate, out, "by", summary->by);
-    append_key(certificate, out, "from", summary->from);
-    append_key(certificate, out, "began", summary->began);
-    append_key(certificate, out, "ended", summary->ended);
-    append_key(certificate, out, "asked", now);
-    append_key(certificate, out, "asked_by", run->as_user);
-    append_key(certificate, out, "version", HOLDBACK_VERSION);
-    append_key(certificate, out, "lsn", certificate->lsn);
-    text_append(out, ",\n  \"mark\":{");
+    json_text_field(out, "outcome", run_state_names[summary->state]);
+    json_text_field(out, "run", run->id);
+    json_text_field(out, "cluster", summary->cluster);
+    json_text_field(out, "plan", summary->plan_name);
+    json_text_field(out, "by", summary->by);
+    json_text_field(out, "from", summary->from);
+    json_text_field(out, "began", summary->began);
+    json_text_field(out, "ended", summary->ended);
+    json_text_field(out, "asked", now);
+    json_text_field(out, "asked_by", run->as_user);
+    json_text_field(out, "version", HOLDBACK_VERSION);
+    json_text_field(out, "lsn", certificate->lsn);
+    json_open_line(out, 2, "mark", "{");
     for (size_t at = 0; at < ARRAY_COUNT(mark); at++)
-        append_key(certificate, out, mark[at], certificate_saved(certificate, mark[at]));
-    text_append(out, "},\n  \"timelines\":{");
-    append_key(certificate, out, "before", certificate_saved(certificate, "timeline"));
-    append_key(certificate, out, "after", leader == NULL ? NULL : fact_value(leader, "timeline"));
-    append_key(certificate, out, "history", leader == NULL ? NULL : leader->history);
+        json_text_field(out, mark[at], certificate_saved(certificate, mark[at]));
+    text_append(out, "}");
+    json_open_line(out, 2, "timelines", "{");
+    json_text_field(out, "before", certificate_saved(certificate, "timeline"));
+    json_text_field(out, "after", leader == NULL ? NULL : fact_value(leader, "timeline"));
+    json_text_field(out, "history", leader == NULL ? NULL : leader->history);
     text_append(out, "}");
 }
 
 /* What a step chose and saved under a variable's name says more than the variable. */
 static void append_variables(const struct certificate *certificate, struct text *out)
 {
-    text_append(out, ",\n  \"variables\":{");
+    json_open_line(out, 2, "variables", "{");
     NODE_EACH(variable, certificate->run->ledger.variables)
     {
         const char *chosen = certificate_saved(certificate, variable->key);
 
-        text_append_format(
-            out, "%s%s:%s", variable == certificate->run->ledger.variables->child ? "" : ",",
-            json_text(certificate->run->arena, variable->key),
-            json_text(certificate->run->arena, chosen == NULL ? variable->text : chosen));
+        json_text_field(out, variable->key, chosen == NULL ? variable->text : chosen);
     }
     text_append(out, "}");
 }
 
 static void append_proofs(const struct certificate *certificate, struct text *out)
 {
-    text_append(out, ",\n  \"proofs\":[");
+    json_open_line(out, 2, "proofs", "[");
     for (size_t at = 0; at < certificate->proof_count; at++) {
         const struct proof *proof = &certificate->proofs[at];
 
-        text_append(out, at == 0 ? "\n    {" : ",\n    {");
-        append_key(certificate, out, "id", proof->id);
-        append_key(certificate, out, "about", proof->about);
-        append_key(certificate, out, "result", result_names[proof->result]);
-        append_key(certificate, out, "words", proof->words);
+        json_open_line(out, 4, NULL, "{");
+        json_text_field(out, "id", proof->id);
+        json_text_field(out, "about", proof->about);
+        json_text_field(out, "result", result_names[proof->result]);
+        json_text_field(out, "words", proof->words);
         text_append(out, "}");
     }
     text_append(out, "\n  ]");
@@ -262,28 +254,31 @@ static const char *roles_of(const struct run *run, const char *host)
 
 static void append_members(const struct certificate *certificate, struct text *out)
 {
-    text_append(out, ",\n  \"members\":[");
+    json_open_line(out, 2, "members", "[");
     for (size_t at = 0; at < certificate->count; at++) {
         const struct member *member = &certificate->members[at];
 
-        text_append(out, at == 0 ? "\n    {" : ",\n    {");
-        append_key(certificate, out, "host", member->host->name);
-        append_key(certificate, out, "member", member->host->member);
-        append_key(certificate, out, "role_in_plan",
-                   roles_of(certificate->run, member->host->name));
-        text_append(out, ",\"facts\":{");
-        for (const struct fact *fact = member->facts; fact != NULL; fact = fact->next)
-            text_append_format(
-                out, "%s\n      %s:{\"%s\":%s}", fact == member->facts ? "" : ",",
-                json_text(certificate->run->arena, fact->name),
-                fact->value != NULL ? "value" : "not_asked",
-                json_text(certificate->run->arena, fact->value != NULL ? fact->value : fact->why));
+        json_open_line(out, 4, NULL, "{");
+        json_text_field(out, "host", member->host->name);
+        json_text_field(out, "member", member->host->member);
+        json_text_field(out, "role_in_plan", roles_of(certificate->run, member->host->name));
+        json_open(out, "facts", "{");
+        for (const struct fact *fact = member->facts; fact != NULL; fact = fact->next) {
+            json_open_line(out, 6, fact->name, "{");
+            if (fact->value != NULL)
+                json_text_field(out, "value", fact->value);
+            else
+                json_text_field(out, "not_asked", fact->why);
+            text_append(out, "}");
+        }
         text_append(out, "}}");
     }
-    text_append(out, "\n  ],\n  \"covers\":[");
-    for (size_t at = 0; at < ARRAY_COUNT(covers); at++)
-        text_append_format(out, "%s\n    %s", at == 0 ? "" : ",",
-                           json_text(certificate->run->arena, covers[at]));
+    text_append(out, "\n  ]");
+    json_open_line(out, 2, "covers", "[");
+    for (size_t at = 0; at < ARRAY_COUNT(covers); at++) {
+        json_line(out, 4);
+        json_text_field(out, NULL, covers[at]);
+    }
     text_append(out, "\n  ]");
 }
 

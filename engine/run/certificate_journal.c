@@ -1,36 +1,11 @@
 /* What a run's journal and its plan tell for the certificate. */
+#include "base/json.h"
 #include "run/certificate_inside.h"
 #include "run/work.h"
 
-#include <inttypes.h>
-
-struct list {
-    struct text *out;
-    struct arena *arena;
-    size_t count;
-};
-
-static void item_begin(struct list *list)
+static void list_end(struct text *out)
 {
-    text_append(list->out, list->count++ == 0 ? "\n    {" : ",\n    {");
-}
-
-static void key_text(struct list *list, const char *key, const char *text, bool is_last)
-{
-    text_append_format(list->out, "\"%s\":%s%s", key, json_text(list->arena, text),
-                       is_last ? "}" : ",");
-}
-
-static struct list list_begin(const struct certificate *certificate, struct text *out,
-                              const char *name)
-{
-    text_append_format(out, ",\n  \"%s\":[", name);
-    return (struct list){.out = out, .arena = certificate->run->arena};
-}
-
-static void list_end(const struct list *list)
-{
-    text_append(list->out, list->count == 0 ? "]" : "\n  ]");
+    text_append(out, ends_with(text_string(out), "[") ? "]" : "\n  ]");
 }
 
 static const struct record *records_of(const struct certificate *certificate)
@@ -40,35 +15,38 @@ static const struct record *records_of(const struct certificate *certificate)
 
 /* ---- stages ---- */
 
-static void stage(struct list *list, const char *name, const char *at, const char *words)
+static void stage(struct text *out, const char *name, const char *at, const char *words)
 {
-    item_begin(list);
-    key_text(list, "stage", name, false);
-    key_text(list, "at", at, false);
-    key_text(list, "words", words, true);
+    json_open_line(out, 4, NULL, "{");
+    json_text_field(out, "stage", name);
+    json_text_field(out, "at", at);
+    json_text_field(out, "words", words);
+    text_append(out, "}");
 }
 
 /* States, commands and gates, as they came. */
-static void stages_of_records(const struct certificate *certificate, struct list *list)
+static void stages_of_records(const struct certificate *certificate, struct text *out)
 {
+    struct arena *arena = certificate->run->arena;
+
     for (const struct record *record = records_of(certificate); record != NULL;
          record = record->next) {
         const struct node *node = record->node;
 
         if (equal(record->type, "run"))
-            stage(list, "began", record->at, NULL);
+            stage(out, "began", record->at, NULL);
         else if (equal(record->type, "command"))
-            stage(list, node_text(node, "command"), record->at,
-                  arena_printf(list->arena, "by %s on %s", node_text(node, "by"),
-                               node_text(node, "from")));
+            stage(
+                out, node_text(node, "command"), record->at,
+                arena_printf(arena, "by %s on %s", node_text(node, "by"), node_text(node, "from")));
         else if (equal(record->type, "state"))
-            stage(list, node_text(node, "state"), record->at, NULL);
+            stage(out, node_text(node, "state"), record->at, NULL);
         else if (equal(record->type, "gate"))
-            stage(list, arena_printf(list->arena, "gate %s", node_text(node, "step")), record->at,
-                  arena_printf(list->arena, "%s answered: %s", node_text(node, "by"),
+            stage(out, arena_printf(arena, "gate %s", node_text(node, "step")), record->at,
+                  arena_printf(arena, "%s answered: %s", node_text(node, "by"),
                                node_text(node, "question")));
         else if (equal(record->type, "stop"))
-            stage(list, "stopped", record->at, node_text(node, "reason"));
+            stage(out, "stopped", record->at, node_text(node, "reason"));
     }
 }
 
@@ -107,7 +85,7 @@ static const struct known_stage {
 };
 
 /* The first of the stage's steps that happened tells it. */
-static void stage_of_steps(const struct certificate *certificate, struct list *list,
+static void stage_of_steps(const struct certificate *certificate, struct text *out,
                            const struct known_stage *known)
 {
     const char *missing = NULL;
@@ -120,16 +98,16 @@ static void stage_of_steps(const struct certificate *certificate, struct list *l
             continue;
         step_times(certificate->run, step->id, &began, &ended);
         if (began != NULL || ended != NULL) {
-            stage(list, known->stage, known->is_beginning ? began : ended,
-                  arena_printf(list->arena, "step %s %s", step->id,
+            stage(out, known->stage, known->is_beginning ? began : ended,
+                  arena_printf(certificate->run->arena, "step %s %s", step->id,
                                known->is_beginning ? "began" : "ended"));
             return;
         }
         missing = step->id;
     }
     if (missing != NULL)
-        stage(list, known->stage, NULL,
-              arena_printf(list->arena, "step %s was not part of this run", missing));
+        stage(out, known->stage, NULL,
+              arena_printf(certificate->run->arena, "step %s was not part of this run", missing));
 }
 
 /* ---- the plan's own proof ---- */
@@ -137,8 +115,8 @@ static void stage_of_steps(const struct certificate *certificate, struct list *l
 static void append_proof_steps(const struct certificate *certificate, struct text *out)
 {
     const struct run *run = certificate->run;
-    struct list list = list_begin(certificate, out, "proof_steps");
 
+    json_open_line(out, 2, "proof_steps", "[");
     for (size_t at = 0; at < run->ledger.summary.status_count; at++) {
         const struct step_status *status = &run->ledger.statuses[at];
         const struct step *step = plan_find_step(run->plan, status->step);
@@ -146,16 +124,17 @@ static void append_proof_steps(const struct certificate *certificate, struct tex
         if (step == NULL || step->phase != last_phase(certificate) ||
             !equal(step->action_name, "wait-until") || status->state == STEP_SKIPPED)
             continue;
-        item_begin(&list);
-        key_text(&list, "step", step->id, false);
-        key_text(&list, "about", step->about, false);
-        key_text(&list, "host", status->host, false);
-        key_text(&list, "result", step_state_names[status->state], false);
-        key_text(&list, "at", status->ended, false);
-        text_append_format(out, "\"ms\":%" PRId64 ",", status->duration_ms);
-        key_text(&list, "words", status->message, true);
+        json_open_line(out, 4, NULL, "{");
+        json_text_field(out, "step", step->id);
+        json_text_field(out, "about", step->about);
+        json_text_field(out, "host", status->host);
+        json_text_field(out, "result", step_state_names[status->state]);
+        json_text_field(out, "at", status->ended);
+        json_number_field(out, "ms", status->duration_ms);
+        json_text_field(out, "words", status->message);
+        text_append(out, "}");
     }
-    list_end(&list);
+    list_end(out);
 }
 
 /* ---- guards and people ---- */
@@ -163,8 +142,8 @@ static void append_proof_steps(const struct certificate *certificate, struct tex
 static void append_guards(const struct certificate *certificate, struct text *out)
 {
     static const char *const keys[] = {"guard", "host", "unit", "lowest", "highest", "last"};
-    struct list list = list_begin(certificate, out, "guards");
 
+    json_open_line(out, 2, "guards", "[");
     for (const struct record *record = records_of(certificate); record != NULL;
          record = record->next) {
         NODE_EACH(extreme, node_find(record->node, "extremes"))
@@ -172,68 +151,71 @@ static void append_guards(const struct certificate *certificate, struct text *ou
             const struct step *step =
                 plan_find_step(certificate->run->plan, node_text(extreme, "guard"));
 
-            item_begin(&list);
+            json_open_line(out, 4, NULL, "{");
             for (size_t at = 0; at < ARRAY_COUNT(keys); at++)
-                key_text(&list, keys[at], node_text(extreme, keys[at]), false);
-            text_append_format(out, "\"looks\":%" PRId64 ",\"untrue\":%" PRId64 ",",
-                               node_integer(extreme, "looks", 0),
-                               node_integer(extreme, "untrue", 0));
-            key_text(&list, "phase", node_text(record->node, "phase"), false);
-            key_text(&list, "until", record->at, false);
-            key_text(&list, "about", step == NULL ? NULL : step->about, true);
+                json_text_field(out, keys[at], node_text(extreme, keys[at]));
+            json_number_field(out, "looks", node_integer(extreme, "looks", 0));
+            json_number_field(out, "untrue", node_integer(extreme, "untrue", 0));
+            json_text_field(out, "phase", node_text(record->node, "phase"));
+            json_text_field(out, "until", record->at);
+            json_text_field(out, "about", step == NULL ? NULL : step->about);
+            text_append(out, "}");
         }
     }
-    list_end(&list);
+    list_end(out);
 }
 
 /* What a person decided instead of the program. */
 static void append_decisions(const struct certificate *certificate, struct text *out)
 {
-    struct list list = list_begin(certificate, out, "decisions");
+    struct arena *arena = certificate->run->arena;
 
+    json_open_line(out, 2, "decisions", "[");
     for (const struct record *record = records_of(certificate); record != NULL;
          record = record->next) {
         const struct node *node = record->node;
         const char *what =
             equal(record->type, "waive")
-                ? arena_printf(list.arena, "went on without guard %s", node_text(node, "guard"))
+                ? arena_printf(arena, "went on without guard %s", node_text(node, "guard"))
             : equal(record->type, "resolve")
-                ? arena_printf(list.arena, "said that step %s on %s is %s", node_text(node, "step"),
+                ? arena_printf(arena, "said that step %s on %s is %s", node_text(node, "step"),
                                node_text(node, "host"), node_text(node, "result"))
             : equal(record->type, "plan")
-                ? arena_printf(list.arena, "went on with another plan: %s",
-                               node_text(node, "plan_file"))
+                ? arena_printf(arena, "went on with another plan: %s", node_text(node, "plan_file"))
             : equal(record->type, "take-over") ? "took the run over"
                                                : NULL;
         const char *why = node_text(node, "why");
 
         if (what == NULL)
             continue;
-        item_begin(&list);
-        key_text(&list, "at", record->at, false);
-        key_text(&list, "by", node_text(node, "by"), false);
-        key_text(&list, "what", what, false);
-        key_text(&list, "why", why == NULL ? node_text(node, "words") : why, true);
+        json_open_line(out, 4, NULL, "{");
+        json_text_field(out, "at", record->at);
+        json_text_field(out, "by", node_text(node, "by"));
+        json_text_field(out, "what", what);
+        json_text_field(out, "why", why == NULL ? node_text(node, "words") : why);
+        text_append(out, "}");
     }
-    list_end(&list);
+    list_end(out);
 }
 
 /* ---- what it rests on ---- */
 
-static struct error *append_folder(const struct certificate *certificate, struct list *list,
+static struct error *append_folder(const struct certificate *certificate, struct text *out,
                                    const char *folder)
 {
     struct inputs *inputs;
     struct error *error = inputs_frozen(
-        list->arena, arena_printf(list->arena, "%s/%s", certificate->run->folder, folder), &inputs);
+        certificate->run->arena,
+        arena_printf(certificate->run->arena, "%s/%s", certificate->run->folder, folder), &inputs);
 
     if (error != NULL)
         return error;
     for (const struct input *input = inputs_first(inputs); input != NULL; input = input->next) {
-        item_begin(list);
-        key_text(list, "role", input->role, false);
-        key_text(list, "path", input->path, false);
-        key_text(list, "sha256", input->digest, true);
+        json_open_line(out, 4, NULL, "{");
+        json_text_field(out, "role", input->role);
+        json_text_field(out, "path", input->path);
+        json_text_field(out, "sha256", input->digest);
+        text_append(out, "}");
     }
     return NULL;
 }
@@ -241,27 +223,31 @@ static struct error *append_folder(const struct certificate *certificate, struct
 struct error *certificate_append_inputs(const struct certificate *certificate, struct text *out)
 {
     const char *replaced = certificate->run->ledger.plan_folder;
-    struct list list = list_begin(certificate, out, "inputs");
-    struct error *error = append_folder(certificate, &list, "plan");
+
+    json_open_line(out, 2, "inputs", "[");
+
+    struct error *error = append_folder(certificate, out, "plan");
 
     if (error == NULL && replaced != NULL)
-        error = append_folder(certificate, &list, replaced);
-    list_end(&list);
+        error = append_folder(certificate, out, replaced);
+    list_end(out);
     return error;
 }
 
 void certificate_append_journal(const struct certificate *certificate, struct text *out)
 {
     const struct record *last = certificate->run->ledger.last;
-    struct list list = list_begin(certificate, out, "stages");
 
-    stages_of_records(certificate, &list);
+    json_open_line(out, 2, "stages", "[");
+    stages_of_records(certificate, out);
     for (size_t at = 0; at < ARRAY_COUNT(known_stages); at++)
-        stage_of_steps(certificate, &list, &known_stages[at]);
-    list_end(&list);
+        stage_of_steps(certificate, out, &known_stages[at]);
+    list_end(out);
     append_proof_steps(certificate, out);
     append_guards(certificate, out);
     append_decisions(certificate, out);
-    text_append_format(out, ",\n  \"journal\":{\"records\":%zu,\"head\":%s}", last->number,
-                       json_text(certificate->run->arena, node_text(last->node, "hash")));
+    json_open_line(out, 2, "journal", "{");
+    json_number_field(out, "records", (int64_t)last->number);
+    json_text_field(out, "head", node_text(last->node, "hash"));
+    text_append(out, "}");
 }

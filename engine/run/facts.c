@@ -1,8 +1,8 @@
 /* What a live preview rests on, as it is saved. */
+#include "base/json.h"
 #include "base/node.h"
 #include "run/work.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 const char *live_change_digest(const struct preview_item *item, char out[DIGEST_SIZE])
@@ -23,18 +23,9 @@ const char *live_leader(const struct patroni_cluster *members)
     return members->leader == NULL ? NULL : members->leader->name;
 }
 
-static void append_text(struct text *out, const char *before, const char *text)
+static void append_map(struct text *out, const char *key, const struct node *map)
 {
-    text_append(out, before);
-    if (text == NULL)
-        text_append(out, "null");
-    else
-        text_append_json(out, text, strlen(text));
-}
-
-static void append_map(struct text *out, const char *before, const struct node *map)
-{
-    text_append(out, before);
+    json_key(out, key);
     if (map == NULL)
         text_append(out, "{}");
     else
@@ -45,12 +36,13 @@ static void append_look(struct text *out, const struct preview_item *item)
 {
     char digest[DIGEST_SIZE];
 
-    append_text(out, "{\"step\":", item->step->id);
-    append_text(out, ",\"host\":", item->host);
-    append_text(out, ",\"look\":", item->host == NULL ? NULL : look_names[item->look]);
-    append_text(out, ",\"change_sha256\":", live_change_digest(item, digest));
-    append_text(out, ",\"file\":", item->file);
-    append_text(out, ",\"file_sha256\":", item->digest);
+    json_open(out, NULL, "{");
+    json_text_field(out, "step", item->step->id);
+    json_text_field(out, "host", item->host);
+    json_text_field(out, "look", item->host == NULL ? NULL : look_names[item->look]);
+    json_text_field(out, "change_sha256", live_change_digest(item, digest));
+    json_text_field(out, "file", item->file);
+    json_text_field(out, "file_sha256", item->digest);
     text_append(out, "}");
 }
 
@@ -62,25 +54,27 @@ void live_append_json(struct text *out, const struct live *live)
         text_append(out, "null");
         return;
     }
-    append_text(out, "{\"system_identifier\":", live->system_identifier);
-    append_text(out, ",\"leader\":", live_leader(members));
-    text_append_format(out, ",\"timeline\":%" PRId64 ",\"maintenance\":%s,\"members\":[",
-                       live_timeline(members), members->is_maintenance ? "true" : "false");
+    json_open(out, NULL, "{");
+    json_text_field(out, "system_identifier", live->system_identifier);
+    json_text_field(out, "leader", live_leader(members));
+    json_number_field(out, "timeline", live_timeline(members));
+    json_bool_field(out, "maintenance", members->is_maintenance);
+    json_open(out, "members", "[");
     for (size_t at = 0; at < members->count; at++) {
         const struct patroni_member *member = &members->members[at];
 
-        append_text(out, at == 0 ? "{\"name\":" : ",{\"name\":", member->name);
-        append_text(out, ",\"role\":", member->role);
-        append_text(out, ",\"state\":", member->state);
-        text_append_format(out, ",\"pending_restart\":%s}",
-                           member->has_pending_restart ? "true" : "false");
+        json_open(out, NULL, "{");
+        json_text_field(out, "name", member->name);
+        json_text_field(out, "role", member->role);
+        json_text_field(out, "state", member->state);
+        json_bool_field(out, "pending_restart", member->has_pending_restart);
+        text_append(out, "}");
     }
-    append_map(out, "],\"roles\":", live->roles);
-    append_map(out, ",\"versions\":", live->versions);
-    text_append(out, ",\"looks\":[");
-    for (const struct preview_item *item = live->items; item != NULL; item = item->next) {
-        text_append(out, item == live->items ? "" : ",");
+    text_append(out, "]");
+    append_map(out, "roles", live->roles);
+    append_map(out, "versions", live->versions);
+    json_open(out, "looks", "[");
+    for (const struct preview_item *item = live->items; item != NULL; item = item->next)
         append_look(out, item);
-    }
     text_append(out, "]}");
 }

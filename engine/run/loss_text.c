@@ -1,8 +1,8 @@
 /* The loss report in words, in a line and as JSON. */
+#include "base/json.h"
 #include "run/loss.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 static const char *bytes_words(struct arena *arena, int64_t bytes)
 {
@@ -201,47 +201,16 @@ void loss_append_text(struct text *text, const struct loss *loss, bool is_short)
 
 /* ---- JSON ---- */
 
-static void member(struct text *text, const char *name, const char *value)
-{
-    text_append_format(text, "%s\"%s\": ", ends_with(text_string(text), "{") ? "" : ", ", name);
-    if (value == NULL)
-        text_append(text, "null");
-    else
-        text_append_json(text, value, strlen(value));
-}
-
-static void number(struct text *text, const char *name, int64_t value)
-{
-    text_append_format(text, "%s\"%s\": %" PRId64, ends_with(text_string(text), "{") ? "" : ", ",
-                       name, value);
-}
-
-static void truth(struct text *text, const char *name, bool value)
-{
-    text_append_format(text, "%s\"%s\": %s", ends_with(text_string(text), "{") ? "" : ", ", name,
-                       value ? "true" : "false");
-}
-
-static void list_begin(struct text *text, const char *name)
-{
-    text_append_format(text, ",\n \"%s\": [", name);
-}
-
-static void item_begin(struct text *text)
-{
-    text_append(text, ends_with(text_string(text), "[") ? "\n  {" : ",\n  {");
-}
-
 static void append_json_transactions(struct text *text, const char *name,
                                      const struct loss_transaction *one)
 {
-    list_begin(text, name);
+    json_open_line(text, 1, name, "[");
     for (; one != NULL; one = one->next) {
-        item_begin(text);
-        member(text, "xid", one->xid);
-        number(text, "rows", one->rows);
-        number(text, "wal_bytes", one->wal_bytes);
-        member(text, "committed", one->at);
+        json_open_line(text, 2, NULL, "{");
+        json_text_field(text, "xid", one->xid);
+        json_number_field(text, "rows", one->rows);
+        json_number_field(text, "wal_bytes", one->wal_bytes);
+        json_text_field(text, "committed", one->at);
         text_append(text, "}");
     }
     text_append(text, "]");
@@ -249,25 +218,25 @@ static void append_json_transactions(struct text *text, const char *name,
 
 static void append_json_objects(struct text *text, const struct loss *loss)
 {
-    list_begin(text, "tables");
+    json_open_line(text, 1, "tables", "[");
     for (const struct loss_table *table = loss->tables; table != NULL; table = table->next) {
-        item_begin(text);
-        member(text, "database", table->database);
-        member(text, "name", table->name);
-        number(text, "inserted", table->inserted);
-        number(text, "updated", table->updated);
-        number(text, "deleted", table->deleted);
+        json_open_line(text, 2, NULL, "{");
+        json_text_field(text, "database", table->database);
+        json_text_field(text, "name", table->name);
+        json_number_field(text, "inserted", table->inserted);
+        json_number_field(text, "updated", table->updated);
+        json_number_field(text, "deleted", table->deleted);
         text_append(text, "}");
     }
     text_append(text, "]");
-    list_begin(text, "objects");
+    json_open_line(text, 1, "objects", "[");
     for (const struct loss_change *change = loss->changes; change != NULL; change = change->next) {
-        item_begin(text);
-        member(text, "what", change->what);
-        member(text, "type", change->type);
-        member(text, "database", change->database);
-        member(text, "name", change->name);
-        member(text, "note", change->note);
+        json_open_line(text, 2, NULL, "{");
+        json_text_field(text, "what", change->what);
+        json_text_field(text, "type", change->type);
+        json_text_field(text, "database", change->database);
+        json_text_field(text, "name", change->name);
+        json_text_field(text, "note", change->note);
         text_append(text, "}");
     }
     text_append(text, "]");
@@ -276,42 +245,42 @@ static void append_json_objects(struct text *text, const struct loss *loss)
 void loss_append_json(struct text *text, const struct loss *loss)
 {
     text_append(text, "{");
-    member(text, "run", loss->run);
-    member(text, "mark", loss->mark);
-    member(text, "marked_at", loss->marked_at);
-    member(text, "timeline", loss->timeline);
-    member(text, "source", loss->source);
-    member(text, "until", loss->until);
-    truth(text, "at_least", loss->is_at_least);
-    number(text, "commits", loss->commits);
-    number(text, "empty_commits", loss->empty);
-    number(text, "open_at_mark", loss->open_at_mark);
-    member(text, "first_commit", loss->first);
-    member(text, "last_commit", loss->last);
-    number(text, "sequences", (int64_t)loss->sequences);
-    number(text, "unnamed_tables", loss->unnamed_tables);
-    number(text, "unnamed_rows", loss->unnamed_rows);
-    truth(text, "objects_known", loss->are_changes_known);
-    number(text, "objects_not_listed", (int64_t)loss->more_changes);
+    json_text_field(text, "run", loss->run);
+    json_text_field(text, "mark", loss->mark);
+    json_text_field(text, "marked_at", loss->marked_at);
+    json_text_field(text, "timeline", loss->timeline);
+    json_text_field(text, "source", loss->source);
+    json_text_field(text, "until", loss->until);
+    json_bool_field(text, "at_least", loss->is_at_least);
+    json_number_field(text, "commits", loss->commits);
+    json_number_field(text, "empty_commits", loss->empty);
+    json_number_field(text, "open_at_mark", loss->open_at_mark);
+    json_text_field(text, "first_commit", loss->first);
+    json_text_field(text, "last_commit", loss->last);
+    json_number_field(text, "sequences", (int64_t)loss->sequences);
+    json_number_field(text, "unnamed_tables", loss->unnamed_tables);
+    json_number_field(text, "unnamed_rows", loss->unnamed_rows);
+    json_bool_field(text, "objects_known", loss->are_changes_known);
+    json_number_field(text, "objects_not_listed", (int64_t)loss->more_changes);
     append_json_objects(text, loss);
     append_json_transactions(text, "largest", loss->largest);
     append_json_transactions(text, "begun_before_mark", loss->open);
-    list_begin(text, "slots");
+    json_open_line(text, 1, "slots", "[");
     for (const struct loss_slot *slot = loss->slots; slot != NULL; slot = slot->next) {
-        item_begin(text);
-        member(text, "name", slot->name);
-        member(text, "database", slot->database);
-        member(text, "plugin", slot->plugin);
-        member(text, "confirmed", slot->confirmed);
-        member(text, "subscriber", slot->subscriber);
-        truth(text, "ahead", slot->is_ahead);
+        json_open_line(text, 2, NULL, "{");
+        json_text_field(text, "name", slot->name);
+        json_text_field(text, "database", slot->database);
+        json_text_field(text, "plugin", slot->plugin);
+        json_text_field(text, "confirmed", slot->confirmed);
+        json_text_field(text, "subscriber", slot->subscriber);
+        json_bool_field(text, "ahead", slot->is_ahead);
         text_append(text, "}");
     }
     text_append(text, "]");
-    list_begin(text, "notes");
+    json_open_line(text, 1, "notes", "[");
     for (const struct loss_note *note = loss->notes; note != NULL; note = note->next) {
-        text_append(text, note == loss->notes ? "\n  " : ",\n  ");
-        text_append_json(text, note->words, strlen(note->words));
+        json_line(text, 2);
+        json_text_field(text, NULL, note->words);
     }
     text_append(text, "]\n}\n");
 }
