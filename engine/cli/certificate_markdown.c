@@ -192,47 +192,46 @@ static void append_stages(const struct page *page)
     text_append(page->out, "\n");
 }
 
+/* The list KEY of the certificate below a heading, or the sentence NONE. */
+static void section(const struct page *page, const char *title, const char *key, const char *none,
+                    const char *const *heads, const char *const *keys, size_t count)
+{
+    const struct node *list = node_find(page->node, key);
+
+    heading(page, title);
+    if (list != NULL && list->count > 0)
+        table(page, list, heads, keys, count);
+    else
+        text_append_format(page->out, "%s\n\n", none);
+}
+
 static void append_proof_steps(const struct page *page)
 {
     static const char *const heads[] = {"step", "that", "host", "result", "UTC", "found"};
     static const char *const keys[] = {"step", "about", "host", "result", "at", "words"};
-    const struct node *steps = node_find(page->node, "proof_steps");
 
-    heading(page, "The plan's own proof");
-    if (steps == NULL || steps->count == 0)
-        text_append(page->out, "The plan looks at nothing in this phase.\n\n");
-    else
-        table(page, steps, heads, keys, ARRAY_COUNT(keys));
+    section(page, "The plan's own proof", "proof_steps", "The plan looks at nothing in this phase.",
+            heads, keys, ARRAY_COUNT(keys));
 }
 
 static void append_guards(const struct page *page)
 {
-    static const char *const heads[] = {"guard", "host",  "lowest", "highest",
-                                        "unit",  "looks", "untrue"};
     static const char *const keys[] = {"guard", "host",  "lowest", "highest",
                                        "unit",  "looks", "untrue"};
-    const struct node *guards = node_find(page->node, "guards");
 
-    heading(page, "Guards");
-    if (guards == NULL || guards->count == 0) {
-        text_append(page->out, "The journal has no record of what guards found: there were none, "
-                               "or the process that watched them was killed.\n\n");
-        return;
-    }
-    table(page, guards, heads, keys, ARRAY_COUNT(keys));
+    section(page, "Guards", "guards",
+            "The journal has no record of what guards found: there were none, or the process that "
+            "watched them was killed.",
+            keys, keys, ARRAY_COUNT(keys));
 }
 
 static void append_decisions(const struct page *page)
 {
     static const char *const heads[] = {"UTC", "by", "what", "why"};
     static const char *const keys[] = {"at", "by", "what", "why"};
-    const struct node *decisions = node_find(page->node, "decisions");
 
-    heading(page, "What a person decided");
-    if (decisions == NULL || decisions->count == 0)
-        text_append(page->out, "Nothing but what stands under Times.\n\n");
-    else
-        table(page, decisions, heads, keys, ARRAY_COUNT(keys));
+    section(page, "What a person decided", "decisions", "Nothing but what stands under Times.",
+            heads, keys, ARRAY_COUNT(keys));
 }
 
 /* ---- members ---- */
