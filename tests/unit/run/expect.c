@@ -13,6 +13,7 @@ static struct patroni_cluster cluster;
 static struct preview_item items[16];
 static size_t item_count;
 static struct live now;
+static const struct node *facts; /* of the preview that was saved */
 
 static const struct node *json(const char *text)
 {
@@ -44,9 +45,10 @@ static struct preview_item *item_of(const char *step, const char *host)
     return NULL;
 }
 
-/* pg1 leads; every step would change something. */
+/* pg1 leads; every step would change something. So it is saved, and is now until a test says. */
 static void look_now(void)
 {
+    CLEANUP(text_release) struct text text = {0};
     static const char digest[] = "11";
 
     begin(deploy);
@@ -72,18 +74,12 @@ static void look_now(void)
                         .system_identifier = "7",
                         .versions = json("{\"pg1\":150018}"),
                         .roles = json("{\"leader\":[\"pg1\"],\"held\":[\"pg3\"]}")};
-}
-
-static const struct node *saved_facts(void)
-{
-    CLEANUP(text_release) struct text text = {0};
-
     live_append_json(&text, &now);
-    return json(text_copy(&text, &scene.arena));
+    facts = json(text_copy(&text, &scene.arena));
 }
 
 /* "" or what is told, without what stands around it. */
-static const char *differences(const struct node *facts)
+static const char *differences(void)
 {
     const struct error *error = expect_compare(&scene.run, "p.json", facts, &now);
     static const char head[] = "the cluster is not as preview \"p.json\" found it:\n  ";
@@ -99,16 +95,13 @@ static void what_is_as_it_was_is_no_difference(void **state)
 {
     (void)state;
     look_now();
-    assert_string_equal(differences(saved_facts()), "");
+    assert_string_equal(differences(), "");
 }
 
 static void a_leader_that_moved_names_the_steps_that_act_elsewhere(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     members[0].role = "replica";
     members[0].is_leader = false;
     members[1].role = "leader";
@@ -117,7 +110,7 @@ static void a_leader_that_moved_names_the_steps_that_act_elsewhere(void **state)
     cluster.leader = &members[1];
     now.roles = json("{\"leader\":[\"pg2\"],\"held\":[\"pg3\"]}");
     item_of("mark", "pg1")->host = item_of("fence", "pg1")->host = "pg2";
-    assert_string_equal(differences(facts),
+    assert_string_equal(differences(),
                         "leader moved pg1 -> pg2: steps mark and fence now act on another host\n"
                         "  the timeline is 5, was 4: a server was promoted since");
 }
@@ -126,9 +119,6 @@ static void another_cluster_is_told(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     now.system_identifier = "8";
     cluster.is_maintenance = true;
     cluster.leader = NULL;
@@ -136,7 +126,7 @@ static void another_cluster_is_told(void **state)
     members[1].state = "stopped";
     members[1].has_pending_restart = true;
     now.versions = json("{\"pg1\":150019}");
-    assert_string_equal(differences(facts),
+    assert_string_equal(differences(),
                         "the system identifier is 8, was 7: every step acts on another cluster\n"
                         "  the leader moved pg1 -> nobody\n"
                         "  the timeline is 0, was 4: a server was promoted since\n"
@@ -151,15 +141,11 @@ static void a_file_that_a_step_edits_is_compared(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     item_of("edit", "pg1")->digest = "22";
     item_of("edit", "pg2")->digest = "22"; // what is so already edits nothing
-    assert_string_equal(differences(facts),
-                        "file \"/etc/x\" on pg1 changed since the preview (edit)");
+    assert_string_equal(differences(), "file \"/etc/x\" on pg1 changed since the preview (edit)");
     item_of("edit", "pg1")->digest = NULL;
-    assert_string_equal(differences(facts),
+    assert_string_equal(differences(),
                         "file \"/etc/x\" on pg1 was removed since the preview (edit)");
 }
 
@@ -167,14 +153,11 @@ static void a_look_that_finds_something_else_is_told(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     item_of("hold", "pg3")->look = LOOK_ALREADY;
     item_of("mark", "pg1")->look = LOOK_FAILED;
     item_of("mark", "pg1")->words = "no such user";
     item_of("pause", "pg1")->change = "on -> on";
-    assert_string_equal(differences(facts),
+    assert_string_equal(differences(),
                         "mark on pg1: could not be looked at: no such user; was: would change\n"
                         "  hold on pg3: already so; was: would change\n"
                         "  pause on pg1 would change something else: on -> on");
@@ -185,27 +168,21 @@ static void what_differs_without_harm_is_not_compared(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     item_of("wait", "pg1")->look = LOOK_ALREADY;
     item_of("late", "pg1")->look = LOOK_WOULD_CHANGE;
     item_of("mark", "pg1")->change = "SELECT '0/3000000'";
     item_of("mark", "pg1")->words = "lag 3 MB";
-    assert_string_equal(differences(facts), "");
+    assert_string_equal(differences(), "");
 }
 
 static void a_step_that_acts_elsewhere_without_its_role_is_told(void **state)
 {
     (void)state;
     look_now();
-
-    const struct node *facts = saved_facts();
-
     item_of("edit", "pg2")->host = "pg3";
     item_of("late", "pg1")->host = NULL;
     items[item_count - 1].words = "left out: rebuild is rewind";
-    assert_string_equal(differences(facts),
+    assert_string_equal(differences(),
                         "edit does not act on pg2 any more\n"
                         "  late does not act on pg1 any more: left out: rebuild is rewind\n"
                         "  edit acts on pg3 now, and did not");

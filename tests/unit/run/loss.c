@@ -91,37 +91,36 @@ static void every_version_prints_the_same_history_in_its_own_words(void **state)
         assert_string_equal(rows_of(versions[at]), "R\t5/16400\t6\t1\t1\t0\t1\t0\told");
 }
 
-static void what_a_savepoint_took_back_does_not_count(void **state)
+static void rows_are_counted_as_they_are_after_the_commit(void **state)
 {
-    (void)state;
-    assert_string_equal(
-        rows_of(HEAP("731", "00000200", "INSERT off 1") HEAP("732", "00000210", "INSERT off 2")
-                    RECORD("Transaction", "732", "00000220", "ABORT " TIME)
-                        HEAP("733", "00000230", "INSERT off 3")
-                            COMMIT("731", "00000240", "; rels: base/5/1; subxacts: 733")),
-        "R\t5/16400\t2\t0\t0\t0\t0\t0\told");
-}
+    static const struct {
+        const char *what, *lines, *counts;
+    } cases[] = {
+        {"what a savepoint took back does not count",
+         HEAP("731", "00000200", "INSERT off 1") HEAP("732", "00000210", "INSERT off 2")
+             RECORD("Transaction", "732", "00000220", "ABORT " TIME)
+                 HEAP("733", "00000230", "INSERT off 3")
+                     COMMIT("731", "00000240", "; rels: base/5/1; subxacts: 733"),
+         "2\t0\t0\t0\t0\t0"},
+        {"a row that lost a race is neither inserted nor deleted",
+         HEAP("731", "00000200", "INSERT off 1 flags 0x00")
+             HEAP("731", "00000210", "DELETE off 1 flags 0x08 ") COMMIT("731", "00000220", ""),
+         "0\t0\t0\t0\t1\t0"},
+        {"a row that moves to another partition is told apart",
+         HEAP("731", "00000200", "DELETE off 1 flags 0x10 KEYS_UPDATED ")
+             COMMIT("731", "00000220", ""),
+         "0\t0\t0\t1\t1\t0"},
+        {"so it is in the words of later versions",
+         HEAP("731", "00000200", "DELETE xmax: 731, off: 1, infobits: [KEYS_UPDATED], flags: 0x10")
+             COMMIT("731", "00000220", ""),
+         "0\t0\t0\t1\t1\t0"},
+    };
 
-static void a_row_that_lost_a_race_is_neither_inserted_nor_deleted(void **state)
-{
     (void)state;
-    assert_string_equal(rows_of(HEAP("731", "00000200", "INSERT off 1 flags 0x00")
-                                    HEAP("731", "00000210", "DELETE off 1 flags 0x08 ")
-                                        COMMIT("731", "00000220", "")),
-                        "R\t5/16400\t0\t0\t0\t0\t1\t0\told");
-}
-
-static void a_row_that_moves_to_another_partition_is_told_apart(void **state)
-{
-    (void)state;
-    assert_string_equal(rows_of(HEAP("731", "00000200", "DELETE off 1 flags 0x10 KEYS_UPDATED ")
-                                    COMMIT("731", "00000220", "")),
-                        "R\t5/16400\t0\t0\t0\t1\t1\t0\told");
-    assert_string_equal(
-        rows_of(HEAP("731", "00000200",
-                     "DELETE xmax: 731, off: 1, infobits: [KEYS_UPDATED], flags: 0x10")
-                    COMMIT("731", "00000220", "")),
-        "R\t5/16400\t0\t0\t0\t1\t1\t0\told");
+    for (size_t at = 0; at < ARRAY_COUNT(cases); at++)
+        assert_string_equal(
+            arena_printf(&arena, "%s: %s", cases[at].what, rows_of(cases[at].lines)),
+            arena_printf(&arena, "%s: R\t5/16400\t%s\told", cases[at].what, cases[at].counts));
 }
 
 static void rows_of_before_the_mark_count_if_they_were_committed_after_it(void **state)
@@ -322,9 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_version_prints_the_same_history_in_its_own_words, release),
-        cmocka_unit_test_teardown(what_a_savepoint_took_back_does_not_count, release),
-        cmocka_unit_test_teardown(a_row_that_lost_a_race_is_neither_inserted_nor_deleted, release),
-        cmocka_unit_test_teardown(a_row_that_moves_to_another_partition_is_told_apart, release),
+        cmocka_unit_test_teardown(rows_are_counted_as_they_are_after_the_commit, release),
         cmocka_unit_test_teardown(rows_of_before_the_mark_count_if_they_were_committed_after_it,
                                   release),
         cmocka_unit_test_teardown(a_prepared_transaction_counts_when_it_is_committed, release),
