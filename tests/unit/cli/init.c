@@ -49,29 +49,35 @@ static struct init asked(struct arena *arena, struct survey_host found)
     return init;
 }
 
-static void expect(struct arena *arena, const struct init *init, const char *wanted,
-                   const char *wanted_notes)
+/* Of the cluster file the text before "ssh:", the one behind "reach:", and what is told. */
+static void expect(struct arena *arena, const struct init *init, const char *hosts,
+                   const char *settings, const char *wanted_notes)
 {
+    static const char begin[] =
+        "# yaml-language-server: $schema=../schemas/cluster.schema.json\n"
+        "# Written by \"holdback init\" from what host \"db1\" told; from now on it is yours.\n"
+        "cluster: shop\n";
+    static const char ssh[] = "ssh:\n"
+                              "  user: ops\n"
+                              "  become: sudo\n"
+                              "postgres:\n"
+                              "  reach: socket\n";
+    static const char end[] =
+        "# roles: {held: [HOST, HOST]}        which standby plans hold, best first\n"
+        "# variables: {max_held_wal: 5GB}     values of plans for this cluster\n";
     CLEANUP(text_release) struct text text = {0};
     CLEANUP(text_release) struct text notes = {0};
     struct inputs *inputs = inputs_live(arena);
     struct findings findings = {.arena = arena};
 
     init_append_cluster(&text, &notes, arena, init);
-    assert_string_equal(text_string(&text), wanted);
+    assert_string_equal(text_string(&text),
+                        arena_printf(arena, "%s%s%s%s%s", begin, hosts, ssh, settings, end));
     assert_string_equal(text_string(&notes), wanted_notes);
     inputs_put(inputs, "cluster", "shop.yml", text_string(&text), text.length);
     assert_non_null(cluster_read(arena, inputs, "shop.yml", &findings));
     assert_int_equal(findings.count, 0);
 }
-
-#define BEGIN                                                                                      \
-    "# yaml-language-server: $schema=../schemas/cluster.schema.json\n"                             \
-    "# Written by \"holdback init\" from what host \"db1\" told; from now on it is yours.\n"       \
-    "cluster: shop\n"
-#define END                                                                                        \
-    "# roles: {held: [HOST, HOST]}        which standby plans hold, best first\n"                  \
-    "# variables: {max_held_wal: 5GB}     values of plans for this cluster\n"
 
 static void a_cluster_that_told_everything_has_nothing_left_to_be_looked_at(void **state)
 {
@@ -82,29 +88,24 @@ static void a_cluster_that_told_everything_has_nothing_left_to_be_looked_at(void
     init.hosts[1].probe.found.postgres_port = 5433;
     init.hosts[1].probe.found.data_directory = "/data";
     expect(&arena, &init,
-           BEGIN "system-identifier: \"7312093846239412\"\n"
-                 "hosts:\n"
-                 "  pg1: {address: 10.0.0.11}\n"
-                 "  pg2: {address: 10.0.0.12, postgres: {port: 5433, data-directory: /data}, "
-                 "patroni: {port: 8009}}\n"
-                 "ssh:\n"
-                 "  user: ops\n"
-                 "  become: sudo\n"
-                 "postgres:\n"
-                 "  reach: socket\n"
-                 "  os-user: postgres\n"
-                 "  socket-directory: /run/postgresql\n"
-                 "  port: 5432\n"
-                 "  user: postgres\n"
-                 "  data-directory: /var/lib/postgresql/15/main\n"
-                 "  bin-directory: /usr/lib/postgresql/15/bin\n"
-                 "  # restore-command: plans take the servers' own; write it here only to change "
-                 "that\n"
-                 "patroni:\n"
-                 "  scheme: http\n"
-                 "  port: 8008\n"
-                 "  config: /etc/patroni/config.yml\n"
-                 "  service: patroni\n" END,
+           "system-identifier: \"7312093846239412\"\n"
+           "hosts:\n"
+           "  pg1: {address: 10.0.0.11}\n"
+           "  pg2: {address: 10.0.0.12, postgres: {port: 5433, data-directory: /data}, "
+           "patroni: {port: 8009}}\n",
+           "  os-user: postgres\n"
+           "  socket-directory: /run/postgresql\n"
+           "  port: 5432\n"
+           "  user: postgres\n"
+           "  data-directory: /var/lib/postgresql/15/main\n"
+           "  bin-directory: /usr/lib/postgresql/15/bin\n"
+           "  # restore-command: plans take the servers' own; write it here only to change "
+           "that\n"
+           "patroni:\n"
+           "  scheme: http\n"
+           "  port: 8008\n"
+           "  config: /etc/patroni/config.yml\n"
+           "  service: patroni\n",
            "");
 }
 
@@ -117,25 +118,20 @@ static void what_is_not_known_is_a_comment_and_told(void **state)
 
     (void)state;
     expect(&arena, &init,
-           BEGIN "hosts:\n"
-                 "  pg1: {address: 10.0.0.11}\n"
-                 "ssh:\n"
-                 "  user: ops\n"
-                 "  become: sudo\n"
-                 "postgres:\n"
-                 "  reach: socket\n"
-                 "  # os-user: postgres (the default)\n"
-                 "  # socket-directory: /var/run/postgresql (the default)\n"
-                 "  # port: 5432 (the default)\n"
-                 "  # user: postgres (the default)\n"
-                 "  # data-directory: plans need it\n"
-                 "  # bin-directory: plans need it\n"
-                 "  # restore-command: cp /archive/%f %p    none was found\n"
-                 "patroni:\n"
-                 "  scheme: http\n"
-                 "  port: 8008\n"
-                 "  # config: plans need it\n"
-                 "  # service: patroni (the default)\n" END,
+           "hosts:\n"
+           "  pg1: {address: 10.0.0.11}\n",
+           "  # os-user: postgres (the default)\n"
+           "  # socket-directory: /var/run/postgresql (the default)\n"
+           "  # port: 5432 (the default)\n"
+           "  # user: postgres (the default)\n"
+           "  # data-directory: plans need it\n"
+           "  # bin-directory: plans need it\n"
+           "  # restore-command: cp /archive/%f %p    none was found\n"
+           "patroni:\n"
+           "  scheme: http\n"
+           "  port: 8008\n"
+           "  # config: plans need it\n"
+           "  # service: patroni (the default)\n",
            "postgres.os-user was not found out: postgres (the default)\n"
            "postgres.socket-directory was not found out: /var/run/postgresql (the default)\n"
            "postgres.port was not found out: 5432 (the default)\n"
@@ -166,17 +162,11 @@ static void passwords_certificates_and_lost_hosts_are_comments_that_say_what_to_
     init.hosts[1].probe =
         (struct survey_probe){.lost = error_new(&arena, ERROR_UNREACHABLE, "no route")};
     expect(&arena, &init,
-           BEGIN
            "system-identifier: \"7312093846239412\"\n"
            "hosts:\n"
            "  pg1: {address: 10.0.0.11}\n"
            "  # Not asked, taken to be like the others: no route\n"
-           "  pg2: {address: 10.0.0.12, postgres: {port: 6432}, patroni: {port: 8009}}\n"
-           "ssh:\n"
-           "  user: ops\n"
-           "  become: sudo\n"
-           "postgres:\n"
-           "  reach: socket\n"
+           "  pg2: {address: 10.0.0.12, postgres: {port: 6432}, patroni: {port: 8009}}\n",
            "  os-user: postgres\n"
            "  socket-directory: /run/postgresql\n"
            "  port: 5432\n"
@@ -201,7 +191,7 @@ static void passwords_certificates_and_lost_hosts_are_comments_that_say_what_to_
            "  # password: {file: ~/.holdback/shop-patroni}    or {env: NAME} or {command: TEXT}; "
            "never the password itself\n"
            "  config: /etc/patroni/config.yml\n"
-           "  service: patroni\n" END,
+           "  service: patroni\n",
            "pg2 was not asked and is taken to be like the others: no route\n"
            "this must work without a question:\n  ssh -l ops 10.0.0.12 sudo -n /bin/sh -c true\n"
            "no password was given\n"
@@ -229,27 +219,22 @@ static void a_text_stays_a_text_whatever_it_looks_like(void **state)
     found.member_count = 1;
     init = asked(&arena, found);
     expect(&arena, &init,
-           BEGIN "system-identifier: \"7312093846239412\"\n"
-                 "hosts:\n"
-                 "  pg1: {address: 10.0.0.11}\n"
-                 "ssh:\n"
-                 "  user: ops\n"
-                 "  become: sudo\n"
-                 "postgres:\n"
-                 "  reach: socket\n"
-                 "  os-user: 'yes'\n"
-                 "  socket-directory: /run/postgresql\n"
-                 "  port: 5432\n"
-                 "  user: 'o''brien: # {x}'\n"
-                 "  data-directory: '/a b/${c}'\n"
-                 "  bin-directory: /usr/lib/postgresql/15/bin\n"
-                 "  # restore-command: plans take the servers' own; write it here only to change "
-                 "that\n"
-                 "patroni:\n"
-                 "  scheme: http\n"
-                 "  port: 8008\n"
-                 "  config: /etc/patroni/config.yml\n"
-                 "  service: '1234'\n" END,
+           "system-identifier: \"7312093846239412\"\n"
+           "hosts:\n"
+           "  pg1: {address: 10.0.0.11}\n",
+           "  os-user: 'yes'\n"
+           "  socket-directory: /run/postgresql\n"
+           "  port: 5432\n"
+           "  user: 'o''brien: # {x}'\n"
+           "  data-directory: '/a b/${c}'\n"
+           "  bin-directory: /usr/lib/postgresql/15/bin\n"
+           "  # restore-command: plans take the servers' own; write it here only to change "
+           "that\n"
+           "patroni:\n"
+           "  scheme: http\n"
+           "  port: 8008\n"
+           "  config: /etc/patroni/config.yml\n"
+           "  service: '1234'\n",
            "");
 }
 
