@@ -116,6 +116,23 @@ static const char start_script[] =
 static const char stop_script[] =
     "LC_ALL=C exec \"$2/pg_ctl\" stop -D \"$1\" -m fast -w -t \"$3\" </dev/null\n";
 
+/*
+ * In maintenance mode Patroni gives the leader's key back when it sees its server stopped, which
+ * may be a loop away: it is woken. It is asked before, because without its server it is slow to
+ * answer.
+ */
+static struct error *stop(struct work *work, const char *seconds)
+{
+    enum patroni_reach reach;
+    struct patroni_status status;
+    struct error *error = patroni_status(work, work->target, &reach, &status);
+    if (error == NULL)
+        error = run_script(work, true, stop_script, "stop", (const char *[]){seconds, NULL}, NULL);
+    if (error != NULL || status.body == NULL || !status.is_maintenance)
+        return error;
+    return patroni_poke(work, work->target);
+}
+
 static struct error *apply_postgres(struct work *work, const struct node *value,
                                     enum apply *outcome)
 {
@@ -123,7 +140,7 @@ static struct error *apply_postgres(struct work *work, const struct node *value,
     const char *seconds = arena_printf(work->arena, "%lld", (long long)(left_s < 1 ? 1 : left_s));
     *outcome = APPLY_MAYBE;
     if (!equal(value->text, "started"))
-        return run_script(work, true, stop_script, "stop", (const char *[]){seconds, NULL}, NULL);
+        return stop(work, seconds);
     const char *log;
     struct error *error =
         before_path(work, arena_printf(work->arena, "%s.log", work->step->id), true, &log);
