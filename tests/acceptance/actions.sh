@@ -265,7 +265,7 @@ tags_of() { # HOST
 tags_and_configuration_are_changed_and_restored() {
     local before yaml standby
     before=$(config)
-    standby=$(members | grep -v "$("$cluster" leader)" | head -1)
+    standby=$(standbys | head -1)
     yaml=$(on_hosts 'md5sum /etc/patroni/config.yml; stat -c "%a %U" /etc/patroni/config.yml')
     write_plan tags <<'END'
 deploy:

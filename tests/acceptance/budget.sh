@@ -38,10 +38,6 @@ give_back() {
     for host in $(members); do "$cluster" sh "$host" 'rm -f /var/tmp/full'; done
 }
 
-held() {
-    "$HOLDBACK" log --format json | grep -o '"held":\["[^"]*"' | tail -1 | cut -d'"' -f4
-}
-
 # The guard "disk" of HOST: seconds that it lasts, as status says. Nothing if it does not say.
 lasts() { # HOST
     local words
@@ -105,12 +101,10 @@ EOF
 
 # LEADER-MB HELD-MB: the room that a deployment of more than 10 GB finds there.
 is_stopped_in_time() {
-    local before_leader=$1 before_held=$2 leader
-    leader=$("$cluster" leader)
-    leave "$leader" "$before_leader"
-    leave "$(members | grep -vx "$leader" | tail -1)" "$before_held"
-    sed "s/^roles:.*//; \$a roles: {held: [$(members | grep -vx "$leader" | tail -1)]}" "$file" >"$work/cluster.yml"
-    file=$work/cluster.yml deploy "$work/fast.sql" --set hold=detached
+    choose_held
+    leave "$("$cluster" leader)" "$1"
+    leave "$held" "$2"
+    deploy "$work/fast.sql" --set hold=detached
     expect_status 7
     for host in $(members); do
         [ "$(free_on "$host")" -gt 33554432 ] || fail "the disk of $host is full"

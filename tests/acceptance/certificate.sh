@@ -50,7 +50,7 @@ a_rollback_is_certified_and_the_certificate_holds() {
 ordinary_life_is_told_as_changes_and_fails_nothing() {
     local leader other
     leader=$("$cluster" leader)
-    other=$(members | grep -v "$leader" | head -1)
+    other=$(standbys | head -1)
     psql_on "$leader" 'CREATE TABLE later (x int)'
     psql_on "$leader" 'ALTER SYSTEM SET log_min_messages = warning'
     "$cluster" patronictl switchover --force --leader "$leader" --candidate "$other" >/dev/null 2>&1 ||
@@ -68,7 +68,7 @@ ordinary_life_is_told_as_changes_and_fails_nothing() {
 
 a_member_that_is_down_is_said_and_is_no_proof() {
     local other
-    other=$(members | grep -v "$("$cluster" leader)" | tail -1)
+    other=$(standbys | tail -1)
     "$cluster" halt "$other" || fail "could not halt $other"
     verify
     "$cluster" boot "$other" || fail "could not boot $other"

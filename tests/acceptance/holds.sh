@@ -11,17 +11,14 @@ held_files() {
         md5sum $data/postgresql.auto.conf"
 }
 
-# The last member that does not lead will be held.
-choose_held() {
+choose() {
     remember
-    held=$("$cluster" op curl -s http://10.77.0.11:8008/cluster | grep -o '"name": *"[^"]*"' | grep -o 'pg[0-9]' | grep -vx "$("$cluster" leader)" | sort | tail -1)
+    choose_held
     before_files=$(held_files "$held")
-    sed "s/^roles:.*//; \$a roles: {held: [$held]}" "$state/cluster-socket.yml" >"$work/cluster.yml"
-    file=$work/cluster.yml
 }
 
 begin() { # HOLD STRATEGY REBUILD
-    choose_held
+    choose
     start_writers
     sleep 0.5
     deploy "$work/destructive.sql" --set "hold=$1" --set "strategy=$2" --set "rebuild=$3"
@@ -57,7 +54,7 @@ commits() { # HOLD
 }
 
 lets_go() { # HOLD
-    choose_held
+    choose
     deploy "$work/failing.sql" --set "hold=$1"
     expect_status 1
     holdback rollback --yes

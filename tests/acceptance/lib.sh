@@ -81,6 +81,17 @@ members() {
     done
 }
 
+standbys() {
+    members | grep -vx "$("$cluster" leader)"
+}
+
+# The last standby will be held, by the cluster file that is used from here on.
+choose_held() {
+    held=$(standbys | tail -1)
+    file=$work/cluster.yml
+    sed "\$a roles: {held: [$held]}" "$state/cluster-socket.yml" >"$file"
+}
+
 # ---- data ----
 
 make_data() {
@@ -152,6 +163,11 @@ stop_writers() {
 
 saved() { # NAME: a value of the newest run's journal
     "$HOLDBACK" log --format json 2>/dev/null | grep -o "\"$1\":\"[^\"]*\"" | tail -1 | cut -d'"' -f4
+}
+
+# The node that the newest run holds.
+held() {
+    "$HOLDBACK" log --format json | grep -o '"held":\["[^"]*"' | tail -1 | cut -d'"' -f4
 }
 
 # The writers' rows that had committed before the mark, from the leader's own WAL.

@@ -226,7 +226,7 @@ a_dead_leader_leaves_what_the_others_have_received() {
 
 the_held_standby_alone_tells_the_rows_of_the_tables_that_it_knows() {
     local held other
-    held=$("$HOLDBACK" log --format json | grep -o '"held":\["[^"]*"' | tail -1 | cut -d'"' -f4)
+    held=$(held)
     for other in $(members); do
         [ "$other" = "$held" ] || "$cluster" kill "$other" 2>/dev/null
     done

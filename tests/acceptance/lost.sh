@@ -36,10 +36,6 @@ stops_within_two_seconds() {
     prove_rolled_back
 }
 
-held() {
-    "$HOLDBACK" log --format json | grep -o '"held":\["[^"]*"' | tail -1 | cut -d'"' -f4
-}
-
 restart_postgres_on_the_held_node() {
     "$cluster" sh "$(held)" "cd / && sudo -u postgres $bin/pg_ctl -D $data -m fast -w restart >/dev/null"
 }

@@ -59,7 +59,7 @@ maintenance_mode_that_is_on_already_is_refused() {
 a_scheduled_switchover_is_refused() {
     local leader other
     leader=$("$cluster" leader)
-    other=$(members | grep -v "$leader" | head -1)
+    other=$(standbys | head -1)
     "$cluster" op curl -s -X POST -d "{\"leader\":\"$leader\",\"candidate\":\"$other\",\"scheduled_at\":\"2099-01-01T00:00+00\"}" \
         "http://10.77.0.1${leader#pg}:8008/switchover" >/dev/null
     refused 9 'no-maintenance' "$file"
@@ -69,7 +69,7 @@ a_scheduled_switchover_is_refused() {
 replay_that_is_paused_already_is_refused() {
     local held
     "$cluster" patronictl pause --wait >/dev/null
-    held=$(members | grep -v "$("$cluster" leader)" | head -1)
+    held=$(standbys | head -1)
     psql_on "$held" 'SELECT pg_wal_replay_pause()' >/dev/null
     refused 9 'held-not-paused' "$file"
     psql_on "$held" 'SELECT pg_wal_replay_resume()' >/dev/null
@@ -133,7 +133,7 @@ sudo_that_asks_for_a_password_is_refused() {
 
 no_replica_is_refused() {
     local host
-    for host in $(members | grep -v "$("$cluster" leader)"); do
+    for host in $(standbys); do
         "$cluster" sh "$host" 'systemctl stop patroni'
     done
     until_true 30 only_the_leader || fail "the replicas do not leave"

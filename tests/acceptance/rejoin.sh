@@ -53,10 +53,10 @@ a_node_without_room_for_a_copy_keeps_what_it_has_until_there_is() {
 
 a_copy_that_was_asked_for_is_refused_in_the_preflight_without_room() {
     local standby
-    standby=$(members | grep -vx "$("$cluster" leader)" | head -1)
+    standby=$(standbys | head -1)
     leave_40_megabytes "$standby"
-    sed "s/^roles:.*//; \$a roles: {held: [$(members | grep -vx "$("$cluster" leader)" | tail -1)]}" "$file" >"$work/cluster.yml"
-    file=$work/cluster.yml deploy "$work/good.sql" --set rebuild=wipe --set planned_wal=1MB
+    choose_held
+    deploy "$work/good.sql" --set rebuild=wipe --set planned_wal=1MB
     "$cluster" sh "$standby" 'rm /var/lib/filler'
     expect_status 9
     expect_message 'disk-for-copies'

@@ -10,15 +10,10 @@ address() {
     echo "10.77.0.1${1#pg}"
 }
 
-choose_held() {
-    remember
-    held=$(members | grep -vx "$("$cluster" leader)" | tail -1)
-    sed "\$a roles: {held: [$held]}" "$file" >"$work/cluster.yml"
-}
-
 begin_with() { # HOLD MIGRATION [OPTION...]
+    remember
     choose_held
-    file=$work/cluster.yml deploy "$2" --set "hold=$1" "${@:3}"
+    deploy "$2" --set "hold=$1" "${@:3}"
 }
 
 begin() { # HOLD MIGRATION [OPTION...]
@@ -29,9 +24,10 @@ begin() { # HOLD MIGRATION [OPTION...]
 
 # Deploys in the background until the migration sleeps.
 begin_slowly() { # HOLD [OPTION...]
+    remember
     choose_held
     psql_on "$("$cluster" leader)" "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS slow AS SELECT 1 AS x" || fail "could not slow it down"
-    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$work/cluster.yml" --set "migration=$work/slow.sql" --set "hold=$1" --yes "${@:2}" \
+    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$file" --set "migration=$work/slow.sql" --set "hold=$1" --yes "${@:2}" \
         </dev/null >"$work/out" 2>"$work/err" &
     deployment=$!
     until_true 60 migrating || {

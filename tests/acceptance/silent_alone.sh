@@ -22,7 +22,7 @@ a_living_node_that_was_said_to_be_off_is_found_before_anything_is_promoted() {
     local cut
     begin_with detached "$work/destructive.sql"
     expect_status 0
-    cut=$(members | grep -vx "$held" | grep -vx "$("$cluster" leader)")
+    cut=$(standbys | grep -vx "$held")
     "$cluster" cut "$cut" op
     holdback rollback --yes
     expect_status 4

@@ -37,7 +37,7 @@ a_held_node_that_passed_the_mark_is_found_before_the_outage() {
         print "        remote-shell: {run: sleep 25}"
     } { print }' "$plan" >"$work/plans/blue-green.yml"
     choose_held
-    plan=$work/plans/blue-green.yml file=$work/cluster.yml deploy "$work/destructive.sql" --set hold=delay --set max_hold=25s
+    plan=$work/plans/blue-green.yml deploy "$work/destructive.sql" --set hold=delay --set max_hold=25s
     expect_status 7
     holdback resume --yes --without-guard delay-left --why 'to see it end'
     expect_status 0
@@ -78,8 +78,8 @@ a_strange_history_in_the_archive_is_not_followed() {
 # Neither the program that is missing nor a held state that is lost is found in the middle of an outage.
 a_restore_command_that_is_missing_is_refused() {
     choose_held
-    sed -i 's|restore-command:.*|restore-command: /nowhere/restore %f %p|' "$work/cluster.yml"
-    file=$work/cluster.yml deploy "$work/destructive.sql" --set hold=detached
+    sed -i 's|restore-command:.*|restore-command: /nowhere/restore %f %p|' "$file"
+    deploy "$work/destructive.sql" --set hold=detached
     expect_status 9
     expect_message 'restore-runs'
 }
@@ -113,12 +113,11 @@ in_delay_maintenance_mode_of_somebody_else_does_no_harm() {
 }
 
 a_held_node_that_may_not_lead_is_refused() {
-    local tagged
-    tagged=$(members | grep -vx "$("$cluster" leader)" | tail -1)
-    "$cluster" sh "$tagged" "cp -p /etc/patroni/config.yml /root/config.yml; printf 'tags:\n  nofailover: true\n' >>/etc/patroni/config.yml; systemctl reload patroni"
+    choose_held
+    "$cluster" sh "$held" "cp -p /etc/patroni/config.yml /root/config.yml; printf 'tags:\n  nofailover: true\n' >>/etc/patroni/config.yml; systemctl reload patroni"
     until_true 10 is_tagged || fail "no tag"
     begin_with detached "$work/destructive.sql"
-    "$cluster" sh "$tagged" "cp -p /root/config.yml /etc/patroni/config.yml; systemctl reload patroni"
+    "$cluster" sh "$held" "cp -p /root/config.yml /etc/patroni/config.yml; systemctl reload patroni"
     until_true 10 is_not_tagged || fail "the tag stays"
     expect_status 9
     expect_message 'held-may-lead'

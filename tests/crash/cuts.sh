@@ -191,7 +191,7 @@ happened_on() { # HOST WHAT TIMES
 who_leads() {
     until_true 30 "$cluster" wait 1 >/dev/null 2>&1 || fail "the cluster is not healthy"
     leader=$("$cluster" leader)
-    other=$(members | grep -v "$leader" | head -1)
+    other=$(standbys | head -1)
 }
 
 # ---- sql ----
