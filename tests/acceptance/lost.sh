@@ -90,7 +90,7 @@ a_rollback_that_nobody_confirmed_has_not_begun_and_commit_is_possible() {
 }
 
 a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
-    local dead run
+    local dead
     remember
     deploy "$work/destructive.sql"
     expect_status 0
@@ -99,22 +99,7 @@ a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     holdback rollback --yes
     expect_status 4
     expect_message 'fence-leader'
-    run=$("$HOLDBACK" status 2>/dev/null | grep -o '[0-9]\{8\}-[0-9]\{6\}-[0-9a-f]\{8\}' | head -1)
-    for _ in 1 2 3 4 5 6 7 8 9; do
-        step=$(grep -o "resolve $run [a-z-]*@$dead" "$work/err" "$work/out" | head -1 | sed 's/.* //; s/@.*//')
-        [ -n "$step" ] || fail "nothing to resolve is named"
-        holdback resolve "$run" "$step@$dead" --as "done" --why 'the machine is off, its power cord is in my hand'
-        expect_status 0
-        holdback resume --yes
-        [ "$status" -eq 4 ] || break
-    done
-    expect_status 0
-    "$cluster" boot "$dead" || fail "could not boot $dead"
-    # It was fenced by nobody: it comes back by itself, as a standby of the new leader. What we left on it
-    # goes when the run is closed once more.
-    "$cluster" wait 60 >/dev/null || fail "$dead does not come back"
-    holdback close "$run" --why 'the machine is back'
-    expect_status 0
+    resolve_without "$dead"
     prove_rolled_back
 }
 
