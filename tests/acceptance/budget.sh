@@ -25,7 +25,7 @@ start_generator() {
 }
 
 free_on() { # HOST: bytes
-    "$cluster" sh "$1" "df -B1 --output=avail /var/lib/postgresql/15/main | tail -n 1"
+    "$cluster" sh "$1" "df -B1 --output=avail $data | tail -n 1"
 }
 
 leave() { # HOST MEGABYTES: of its disk

@@ -21,13 +21,13 @@ deploy_and_break_rewind() {
     old=$("$cluster" leader)
     deploy "$work/destructive.sql" --set rebuild=rewind
     expect_status 0
-    "$cluster" sh "$old" 'chmod -x /usr/lib/postgresql/15/bin/pg_rewind'
+    "$cluster" sh "$old" "chmod -x $bin/pg_rewind"
 }
 
 a_node_that_pg_rewind_does_not_bring_back_is_copied_anew() {
     deploy_and_break_rewind
     holdback rollback --yes
-    "$cluster" sh "$old" 'chmod +x /usr/lib/postgresql/15/bin/pg_rewind'
+    "$cluster" sh "$old" "chmod +x $bin/pg_rewind"
     expect_status 0
     expect_message 'does not follow by itself'
     expect_message 'a new copy is made'
@@ -38,15 +38,15 @@ a_node_without_room_for_a_copy_keeps_what_it_has_until_there_is() {
     local before
     deploy_and_break_rewind
     leave_40_megabytes "$old"
-    before=$("$cluster" sh "$old" 'stat -c %i /var/lib/postgresql/15/main')
+    before=$("$cluster" sh "$old" "stat -c %i $data")
     holdback rollback --yes
     expect_status 1
     expect_message 'no room for a second copy'
-    [ "$("$cluster" sh "$old" 'stat -c %i /var/lib/postgresql/15/main; ls -d /var/lib/postgresql/15/main.* 2>/dev/null')" = "$before" ] ||
+    [ "$("$cluster" sh "$old" "stat -c %i $data; ls -d $data.* 2>/dev/null")" = "$before" ] ||
         fail "the old data was touched"
     "$cluster" sh "$old" 'rm /var/lib/filler'
     holdback resume --yes
-    "$cluster" sh "$old" 'chmod +x /usr/lib/postgresql/15/bin/pg_rewind'
+    "$cluster" sh "$old" "chmod +x $bin/pg_rewind"
     expect_status 0
     prove_rolled_back
 }

@@ -64,8 +64,8 @@ hosts:
 ssh: {user: ops, identity: $state/id_ed25519, known-hosts: $state/known_hosts, become: sudo}
 postgres:
   reach: tcp
-  data-directory: /var/lib/postgresql/15/main
-  bin-directory: /usr/lib/postgresql/15/bin
+  data-directory: $data
+  bin-directory: $bin
 patroni: {config: /etc/patroni/config.yml, user: hb, password: {file: $given/secret/rest}}
 variables: {from_file: {file: $given/secret/job-file}, from_command: {command: cat $given/secret/job-command}, told: {file: $given/secret/told}}
 END
@@ -327,7 +327,7 @@ the_same_search_finds_what_is_no_secret() {
     done
     holds disks "$state/etcd/"
     for place in $(members); do
-        holds disks "$state/$place/disk/upper/var/lib/postgresql/15/"
+        holds disks "$state/$place/disk/upper$(dirname "$data")/"
         holds "memory-of-$place" /tmp/hb-control
     done
     holds machine "/tmp/holdback-control.$$\$"

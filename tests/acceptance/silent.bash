@@ -2,6 +2,7 @@
 # What the parts named silent_* share: a run in a hold of one's choice, and an event that it must notice.
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+archive=$(dirname "$data")/wal_archive
 
 # Sleeps only as long as somebody wants it to.
 { cat "$work/destructive.sql"; echo "SELECT pg_sleep(60) FROM slow;"; } >"$work/slow.sql"
@@ -63,7 +64,7 @@ told_within_two_seconds() { # EVENT...
 # ---- events on the held node ----
 
 restart_postgres() {
-    "$cluster" sh "$held" 'cd / && sudo -u postgres /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/postgresql/15/main -m fast -w restart >/dev/null'
+    "$cluster" sh "$held" "cd / && sudo -u postgres $bin/pg_ctl -D $data -m fast -w restart >/dev/null"
 }
 
 crash_a_backend() {

@@ -3,8 +3,6 @@
 # shellcheck source=silent.bash
 . "$(dirname "$0")/silent.bash"
 
-readonly data=/var/lib/postgresql/15/main archive=/var/lib/postgresql/15/wal_archive
-
 # Nobody but the held server was stopped: the deployment is served on, and the held state is there.
 is_refused_before_the_outage() { # MESSAGE
     holdback rollback --yes

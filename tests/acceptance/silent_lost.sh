@@ -66,7 +66,7 @@ patroni_started_past_the_fence_is_told_and_never_rolled_back_to() { # HOLD
     expect_message 'cannot roll back to the mark'
     stop_patroni_past_the_fence
     # In point it had promoted the node, and that timeline would keep it from following the leader.
-    "$cluster" sh "$held" 'find /var/lib/postgresql/15/wal_archive /var/lib/postgresql/15/main/pg_wal -name "*.history" -newer /etc/systemd/system/patroni.service.d/holdback-fence.conf -delete'
+    "$cluster" sh "$held" "find $archive $data/pg_wal -name '*.history' -newer /etc/systemd/system/patroni.service.d/holdback-fence.conf -delete"
     holdback commit --yes --without-guard still-held --without-guard same-postmaster --without-guard still-at-point \
         --why 'the hold is lost, the deployment stays'
     expect_status 0
