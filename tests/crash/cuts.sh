@@ -169,6 +169,15 @@ returns() { # FROM_MS SECONDS
     }
 }
 
+# Deploys, and cuts LEAST to MOST milliseconds after the intent of the step "cut", which returns SECONDS after that intent.
+cut_in_step() { # WHAT HOST LEAST MOST SECONDS [CLUSTER-FILE]
+    begin_deploy "${6:-$file}"
+    await_intent cut
+    pause "$3" "$4"
+    cut "$1" "$2"
+    returns "$intent_ms" "$5"
+}
+
 resumes_to_the_end() {
     heal
     holdback resume --yes
@@ -205,11 +214,7 @@ guards:
 deploy:
   - {id: cut, hosts: leader, timeout: 2s, sql: {run: INSERT INTO effects SELECT 'transaction' FROM pg_sleep(1)}}
 END
-    begin_deploy
-    await_intent cut
-    pause 200 800
-    cut host "$leader"
-    returns "$intent_ms" 2
+    cut_in_step host "$leader" 200 800 2
     expect_status 1
     expect_message 'the statement did not end in time'
     expect_message 'holdback resume'
@@ -230,11 +235,7 @@ a_commit_whose_answer_is_lost_is_found_by_its_marker() {
 deploy:
   - {id: cut, hosts: leader, timeout: 2s, sql: {run: [INSERT INTO effects VALUES ('commit'), INSERT INTO slow VALUES (1)]}}
 END
-    begin_deploy
-    await_intent cut
-    pause 300 700
-    cut host-answers "$leader"
-    returns "$intent_ms" 2
+    cut_in_step host-answers "$leader" 300 700 2
     expect_status 1
     expect_message 'did not come to its end'
     happened commit 1
@@ -254,11 +255,7 @@ deploy:
       unless: SELECT count(*) > 0 FROM effects WHERE what = 'unless'
       run: INSERT INTO effects SELECT 'unless' FROM pg_sleep(1)
 END
-    begin_deploy "$state/cluster-tcp.yml"
-    await_intent cut
-    pause 300 800
-    cut postgres-answers "$leader"
-    returns "$intent_ms" 2
+    cut_in_step postgres-answers "$leader" 300 800 2 "$state/cluster-tcp.yml"
     expect_status 1
     expect_message 'may have been executed'
     happened unless 1
@@ -276,11 +273,7 @@ deploy:
     if-interrupted: ask
     sql: {transaction: none, run: INSERT INTO effects SELECT 'ask' FROM pg_sleep(1)}
 END
-    begin_deploy "$state/cluster-tcp.yml"
-    await_intent cut
-    pause 200 700
-    cut postgres "$leader"
-    returns "$intent_ms" 2
+    cut_in_step postgres "$leader" 200 700 2 "$state/cluster-tcp.yml"
     expect_status 1
     heal
     holdback resume --yes
@@ -342,11 +335,7 @@ deploy:
   - {id: cut, hosts: $leader, as: postgres, timeout: 2s, edit-conf: {file: $big, format: postgresql, set: {port: "1"}}}
 END
     file_is old
-    begin_deploy
-    await_intent cut
-    pause 0 120
-    cut "${1:-host}" "$leader"
-    returns "$intent_ms" 2
+    cut_in_step "${1:-host}" "$leader" 0 120 2
     file_is either
     heal
     [ "$status" -eq 0 ] || resumes_to_the_end
@@ -421,11 +410,7 @@ deploy:
   - {id: cut, hosts: other, timeout: 3s, if-interrupted: ask, patroni: {restart: always}}
 END
     restarted=$(requests POST /restart)
-    begin_deploy
-    await_intent cut
-    pause 80 200
-    cut host "$other"
-    returns "$intent_ms" 3
+    cut_in_step host "$other" 80 200 3
     heal
     [ "$status" -eq 0 ] && return
     holdback resume --yes
@@ -487,11 +472,7 @@ a_wait_through_a_cut_ends_at_its_deadline() {
 deploy:
   - {id: cut, hosts: $leader, timeout: 2s, wait-until: {sql: SELECT count(*) = 1 FROM effects WHERE what = 'later'}}
 END
-    begin_deploy "$state/cluster-tcp.yml"
-    await_intent cut
-    pause 100 500
-    cut postgres "$leader"
-    returns "$intent_ms" 2
+    cut_in_step postgres "$leader" 100 500 2 "$state/cluster-tcp.yml"
     expect_status 1
     psql_on "$leader" "INSERT INTO effects VALUES ('later')"
     resumes_to_the_end
