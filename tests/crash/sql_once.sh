@@ -185,13 +185,19 @@ audit() { # LANE
     count audits
 }
 
-# A run that says it is done: every step once, one marker for each, and the values are those that were committed.
-verify() { # LANE
-    local journal run found
+# Of a run that says it is done: every step once.
+verify_effects() { # LANE STEPS: into $journal and $run
+    local found
     audit "$1"
     journal=$(journal_of "$1") && run=$(basename "$(dirname "$journal")")
     found=$(query "SELECT count(*), count(DISTINCT step) FROM effects WHERE run = '$run'")
-    [ "$found" = "$steps|$steps" ] || wrong "$1" "effects and steps: $found"
+    [ "$found" = "$2|$2" ] || wrong "$1" "effects and steps: $found"
+}
+
+# A run that says it is done: every step once, one marker for each, and the values are those that were committed.
+verify() { # LANE
+    local journal run found
+    verify_effects "$1" "$steps"
     found=$(query "SELECT count(*), count(DISTINCT step) FROM holdback.marker WHERE run = '$run'")
     [ "$found" = "$steps|$steps" ] || wrong "$1" "markers and steps: $found"
     found=$(diff <(query "SELECT step, token FROM effects WHERE run = '$run' AND right(step, 1) IN ('1', '3', '5', '7', '9')" | sort) \
@@ -492,10 +498,7 @@ answer() { # LANE
 
 verify_index() { # LANE
     local journal run found name
-    audit "$1"
-    journal=$(journal_of "$1") && run=$(basename "$(dirname "$journal")")
-    found=$(query "SELECT count(*), count(DISTINCT step) FROM effects WHERE run = '$run'")
-    [ "$found" = "3|3" ] || wrong "$1" "effects and steps: $found"
+    verify_effects "$1" 3
     found=$(query "SELECT count(*), count(*) FILTER (WHERE indisvalid) FROM pg_index WHERE indrelid = '$1_rows'::regclass")
     [ "$found" = "3|3" ] || wrong "$1" "indexes, and valid ones: $found"
     # Whatever was there to clean up was named before.
