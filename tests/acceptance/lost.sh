@@ -1,68 +1,35 @@
 #!/usr/bin/env bash
 # The hold is lost during the deployment, or the old leader is dead at rollback.
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=silent.bash
+. "$(dirname "$0")/silent.bash"
 
-echo "SELECT pg_sleep(60);" >"$work/slow.sql"
+echo "SELECT pg_sleep(60);" >"$work/sleep.sql"
 
-# Deploys in the background until the migration runs.
-deploy_slowly() {
-    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$state/cluster-socket.yml" --set "migration=$work/slow.sql" --yes \
-        </dev/null >"$work/out" 2>"$work/err" &
-    deployment=$!
-    until_true 60 migrating || fail "the migration did not begin"
-}
-
-migrating() {
-    [ "$(psql_on "$("$cluster" leader)" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60)%'")" = 1 ]
-}
-
-# COMMAND loses the hold; the run must stop by itself within two seconds.
-stops_within_two_seconds() {
-    local began
+# EVENT loses the hold of the node that blue-green.yml itself has chosen.
+stops_the_run() { # EVENT
     remember
-    deploy_slowly
-    began=${EPOCHREALTIME/./}
-    "$@"
-    wait "$deployment"
-    status=$?
-    took=$(((${EPOCHREALTIME/./} - began) / 1000))
-    expect_status 7
-    [ "$took" -lt 2500 ] || fail "it took $took ms"
+    deploy_in_background "$work/sleep.sql"
+    held=$(held)
+    told_within_two_seconds "$1"
     expect_message 'can no longer bring the mark back'
     # Nothing was deployed: the rest of the hold is undone.
-    holdback rollback --yes
-    expect_status 0
-    prove_rolled_back
-}
-
-restart_postgres_on_the_held_node() {
-    "$cluster" sh "$(held)" "cd / && sudo -u postgres $bin/pg_ctl -D $data -m fast -w restart >/dev/null"
-}
-
-kill_a_backend_of_the_held_node() {
-    psql_on "$(held)" "SELECT pg_sleep(30)" >/dev/null 2>&1 &
-    until_true 5 backend_sleeps || fail "no backend to kill"
-    "$cluster" sh "$(held)" "kill -KILL $(psql_on "$(held)" "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%' LIMIT 1")"
-}
-
-backend_sleeps() {
-    [ "$(psql_on "$(held)" "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(30)%'")" -ge 1 ]
+    rolls_back_now
 }
 
 a_restart_of_the_held_postgres_stops_the_run_within_two_seconds() {
-    stops_within_two_seconds restart_postgres_on_the_held_node
+    stops_the_run restart_postgres
 }
 
 a_killed_backend_of_the_held_postgres_stops_the_run_within_two_seconds() {
-    stops_within_two_seconds kill_a_backend_of_the_held_node
+    stops_the_run crash_a_backend
 }
 
 a_lost_hold_is_never_rolled_back_to() {
     remember
     deploy "$work/good.sql"
     expect_status 0
-    restart_postgres_on_the_held_node
+    held=$(held)
+    restart_postgres
     holdback rollback --yes
     expect_status 7
     expect_message 'cannot roll back to the mark'
@@ -94,8 +61,7 @@ a_dead_leader_is_resolved_by_a_person_and_the_rollback_completes() {
     remember
     deploy "$work/destructive.sql"
     expect_status 0
-    dead=$("$cluster" leader)
-    "$cluster" kill "$dead"
+    kill_the_leader
     holdback rollback --yes
     expect_status 4
     expect_message 'fence-leader'

@@ -23,12 +23,16 @@ begin() { # HOLD MIGRATION [OPTION...]
     [ "$(psql_on "$held" "SELECT to_regclass('added') IS NULL")" = t ] || fail "$held is not held"
 }
 
-# Deploys in the background until the migration sleeps.
 begin_slowly() { # HOLD [OPTION...]
     remember
     choose_held
     psql_on "$("$cluster" leader)" "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS slow AS SELECT 1 AS x" || fail "could not slow it down"
-    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$file" --set "migration=$work/slow.sql" --set "hold=$1" --yes "${@:2}" \
+    deploy_in_background "$work/slow.sql" --set "hold=$1" "${@:2}"
+}
+
+# Until the migration sleeps.
+deploy_in_background() { # MIGRATION [OPTION...]
+    "$cluster" op "$HOLDBACK" deploy "$plan" -c "$file" --set "migration=$1" --yes "${@:2}" \
         </dev/null >"$work/out" 2>"$work/err" &
     deployment=$!
     until_true 60 migrating || {

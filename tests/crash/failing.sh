@@ -65,14 +65,7 @@ lane_make() { # NUMBER
     lane=$work/lane-$1 a=a$1 b=b$1
     mkdir -p "$lane/effects" "$lane/saved"
     host_start "$a" "$b"
-    cat >"$lane/cluster.yml" <<END
-cluster: $cluster
-hosts:
-  $(host_entry "$a")
-  $(host_entry "$b")
-postgres: {os-user: root}
-patroni: {port: 1}
-END
+    cluster_of "$cluster" "$a" "$b" >"$lane/cluster.yml"
     plan "$a" "$b" >"$lane/plan.yml"
 }
 

@@ -8,6 +8,8 @@
 # CHECKER: the crash-images of the build; the default is the one beside $HOLDBACK.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=small.sh
+. "$here/small.sh"
 unset HOLDBACK_JOURNAL
 checker=${CHECKER:-$(dirname "$HOLDBACK")/tests/crash-images}
 scratch=$(mktemp -d /dev/shm/holdback-images.XXXXXX)
@@ -20,43 +22,6 @@ finish() {
     end
 }
 trap finish EXIT
-
-prepare() {
-    host_start a b
-    cat >"$work/cluster.yml" <<END
-cluster: images
-hosts:
-  $(host_entry a)
-  $(host_entry b)
-postgres: {os-user: root}
-patroni: {port: 1}
-END
-    cat >"$work/plan.yml" <<'END'
-holdback: 1
-plan: images
-variables: {folder: {about: where the effects go, type: text}}
-preflight:
-  - {id: folder-is-there, hosts: [a, b], wait-until: {file: "${folder}"}}
-deploy:
-  - {id: one, hosts: [a, b], remote-shell: {run: 'echo one >>"$folder/effects"'}, if-interrupted: ask}
-  - {id: file, hosts: a, edit-conf: {file: "${folder}/conf", format: postgresql, state: present, set: {port: "1"}}}
-  - id: pair
-    hosts: [a, b]
-    serial: 1
-    steps:
-      - {id: two, remote-shell: {run: 'echo two >>"$folder/effects"; seq 300', save: [value]}, if-interrupted: ask}
-      - {id: three, remote-shell: {run: 'echo three >>"$folder/effects"; : "$value"'}, if-interrupted: ask}
-  - {id: four, hosts: b, when: {value: value, is: "1"}, remote-shell: {run: "false"}, if-interrupted: ask}
-  - {id: there, hosts: a, wait-until: {file: "${folder}/conf", contains: port}}
-commit:
-  - {id: five, hosts: b, remote-shell: {run: 'echo five >>"$folder/effects"'}, if-interrupted: ask}
-rollback:
-  - {id: file-back, hosts: a, edit-conf: {restore: file}}
-  - {id: six, hosts: a, remote-shell: {run: 'echo six >>"$folder/effects"'}, if-interrupted: ask}
-END
-}
-
-deploy=(deploy "$work/plan.yml" -c "$work/cluster.yml" --set "folder=$work/effects")
 
 # As in a new life: without a run, and nothing written down.
 fresh() { # NAME
@@ -172,7 +137,7 @@ damage() {
     count "a missing copy is refused by name" is_refused 'could not open ".*/plan/02-plan.yml": No such file' rm plan/02-plan.yml
     # Whoever has lost the journal has not lost the run: the hosts know whose they are.
     typed=("${deploy[@]}")
-    count "a run whose journal is lost keeps others out" is_refused 'cluster "images" is locked on host' rm journal.jsonl
+    count "a run whose journal is lost keeps others out" is_refused 'cluster "scripted" is locked on host' rm journal.jsonl
     count "a run whose journal is empty keeps others out" is_refused 'has no complete|is locked on host' truncate -s 0 journal.jsonl
     rm "$here_root"/journal/*/*/lock
     count "a run without its lock goes on" run "$HOLDBACK" commit
@@ -202,7 +167,7 @@ nightly() {
 cc -shared -fPIC -O1 -D_GNU_SOURCE -o "$work/calls.so" "$here/calls.c" -ldl || exit 1
 images=0
 echo "seed $seed"
-prepare
+small_prepare
 record_commit
 record_rollback
 every_image commit rollback

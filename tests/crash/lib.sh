@@ -75,6 +75,16 @@ host_entry() { # NAME MORE
     echo "$1: {address: 127.0.0.1, ssh: {user: root, port: $(cat "$work/$1.port"), identity: $work/key, known-hosts: $work/known_hosts, become: none}${2:+, $2}}"
 }
 
+# A cluster file of hosts without PostgreSQL and Patroni.
+cluster_of() { # CLUSTER HOST...
+    local host
+    printf 'cluster: %s\nhosts:\n' "$1"
+    for host in "${@:2}"; do
+        echo "  $(host_entry "$host")"
+    done
+    printf 'postgres: {os-user: root}\npatroni: {port: 1}\n'
+}
+
 as_postgres() {
     (cd / && exec setpriv --reuid=postgres --regid=postgres --init-groups "$@")
 }

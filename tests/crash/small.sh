@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# For scripted.sh and random.sh, after lib.sh: a small plan on two scripted hosts, which are names of this machine with a
+# For scripted.sh, random.sh and images.sh, after lib.sh: a small plan on two scripted hosts, which are names of this machine with a
 # real sshd each, and the real program. Every job appends a line of its own to a file.
+# What is saved is longer than a sector, so that a power loss can tear its record.
 # shellcheck disable=SC2154
 KILLER=$work/kill_at_sync.so
 # shellcheck disable=SC2154
@@ -10,14 +11,7 @@ deploy=(deploy "$work/plan.yml" -c "$work/cluster.yml" --set "folder=$work/effec
 
 small_prepare() {
     host_start a b
-    cat >"$work/cluster.yml" <<END
-cluster: scripted
-hosts:
-  $(host_entry a)
-  $(host_entry b)
-postgres: {os-user: root}
-patroni: {port: 1}
-END
+    cluster_of scripted a b >"$work/cluster.yml"
     cat >"$work/plan.yml" <<'EOT'
 holdback: 1
 plan: scripted
@@ -31,8 +25,9 @@ deploy:
     hosts: [a, b]
     serial: 1
     steps:
-      - {id: two, remote-shell: {run: 'echo "two $host_name" >>"$folder/effects"; echo "$host_name"', save: [name]}, if-interrupted: ask}
-      - {id: three, remote-shell: {run: '[ ! -e "$folder/fails" ] || { rm "$folder/fails"; exit 1; }; echo "three $name" >>"$folder/effects"'}, if-interrupted: ask}
+      - {id: two, remote-shell: {run: 'echo "two $host_name" >>"$folder/effects"; echo "$host_name"; seq 300', save: [name]}, if-interrupted: ask}
+      - {id: three, remote-shell: {run: '[ ! -e "$folder/fails" ] || { rm "$folder/fails"; exit 1; }; set -- $name; echo "three $1" >>"$folder/effects"'}, if-interrupted: ask}
+  - {id: never, hosts: b, when: {value: name, is: "1"}, remote-shell: {run: "false"}, if-interrupted: ask}
   - {id: there, hosts: a, wait-until: {file: "${folder}/conf", contains: port}}
 commit:
   - {id: four, hosts: b, remote-shell: {run: 'echo "four" >>"$folder/effects"'}, if-interrupted: ask}
