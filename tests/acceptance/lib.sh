@@ -273,6 +273,14 @@ prove_rolled_back() { # expects $work/expected-rows
     prove_nothing_is_left
 }
 
+prove_committed() { # SECONDS: in which the deployment is everywhere
+    prove_healthy
+    until_true "$1" equal_everywhere 1000 'SELECT count(*) FROM added' || fail "the deployment is not everywhere"
+    [ "$(config)" = "$before_config" ] || fail "the DCS configuration differs"
+    prove_nothing_is_left
+    psql_on "$("$cluster" leader)" 'DROP TABLE added'
+}
+
 run_tests() {
     local test began
     for test in "$@"; do

@@ -54,11 +54,7 @@ a_deployment_that_is_committed_stays_and_the_held_standby_catches_up() {
     holdback commit --yes
     expect_status 0
     stop_writers
-    prove_healthy
-    until_true 10 equal_everywhere 1000 'SELECT count(*) FROM added' || fail "the migration is not everywhere"
-    [ "$(config)" = "$before_config" ] || fail "the DCS configuration differs"
-    prove_nothing_is_left
-    psql_on "$("$cluster" leader)" 'DROP TABLE added'
+    prove_committed 10
 }
 
 a_migration_that_fails_half_way_stops_and_rollback_only_lets_go() {

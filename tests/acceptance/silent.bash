@@ -106,14 +106,6 @@ roll_back_without() { # HOST
     resolve_without "$1"
 }
 
-prove_committed() {
-    prove_healthy
-    until_true 20 equal_everywhere 1000 'SELECT count(*) FROM added' || fail "the deployment is not everywhere"
-    [ "$(config)" = "$before_config" ] || fail "the DCS configuration differs"
-    prove_nothing_is_left
-    psql_on "$("$cluster" leader)" 'DROP TABLE added'
-}
-
 # What a failed test leaves behind would fail the others.
 run_each() { # TEST...
     local test bad=0

@@ -46,7 +46,7 @@ in_maintenance_a_failover_to_the_held_node_is_told_and_never_rolled_back_to() {
     holdback commit --yes --without-guard still-held --without-guard same-postmaster --without-guard leader-leads \
         --why 'the held node was promoted, the deployment stays'
     expect_status 0
-    prove_committed
+    prove_committed 20
 }
 
 start_patroni_past_the_fence() {
@@ -70,7 +70,7 @@ patroni_started_past_the_fence_is_told_and_never_rolled_back_to() { # HOLD
     holdback commit --yes --without-guard still-held --without-guard same-postmaster --without-guard still-at-point \
         --why 'the hold is lost, the deployment stays'
     expect_status 0
-    prove_committed
+    prove_committed 20
 }
 
 in_detached_patroni_started_past_the_fence_is_told_and_never_rolled_back_to() {
@@ -93,7 +93,7 @@ a_delay_that_runs_out_is_told_and_never_rolled_back_to() {
     expect_message 'cannot roll back to the mark'
     holdback commit --yes --without-guard still-delayed --why 'the delay is over, the deployment stays'
     expect_status 0
-    prove_committed
+    prove_committed 20
 }
 
 has_the_deployment() {
