@@ -106,6 +106,15 @@ roll_back_without() { # HOST
     resolve_without "$1"
 }
 
+# The tests that are named, or else all whose names begin so.
+chosen() { # PATTERN [TEST...]
+    if [ $# -gt 1 ]; then
+        printf '%s\n' "${@:2}"
+    else
+        declare -F | awk '{ print $3 }' | grep -E "$1"
+    fi
+}
+
 # What a failed test leaves behind would fail the others.
 run_each() { # TEST...
     local test bad=0

@@ -49,13 +49,8 @@ of_two_in_delay_the_held_one_waits_for_the_rollback() {
     prove_rolled_back
 }
 
-
-if [ $# -eq 0 ]; then
-    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in_|a_living|of_two)')
-    set -- "${all[@]}"
-fi
-mapfile -t three < <(printf '%s\n' "$@" | grep -v '^of_two')
-mapfile -t two < <(printf '%s\n' "$@" | grep '^of_two')
+mapfile -t three < <(chosen '^(in_|a_living)' "$@" | grep -v '^of_two')
+mapfile -t two < <(chosen '^of_two' "$@" | grep '^of_two')
 bad=0
 [ "${#three[@]}" -eq 0 ] || run_each "${three[@]}" || bad=1
 if [ "${#two[@]}" -gt 0 ]; then

@@ -129,8 +129,5 @@ is_not_tagged() {
     ! is_tagged
 }
 
-if [ $# -eq 0 ]; then
-    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in|a|an|the)_')
-    set -- "${all[@]}"
-fi
-run_each "$@"
+mapfile -t tests < <(chosen '^(in|a|an|the)_' "$@")
+run_each "${tests[@]}"

@@ -99,8 +99,5 @@ for hold in maintenance detached; do
     eval "in_${hold}_an_ended_walsender_is_told_and_does_no_harm() { an_ended_walsender_is_told_and_does_no_harm $hold; }"
 done
 
-if [ $# -eq 0 ]; then
-    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in_|a_start|delay_|point_)')
-    set -- "${all[@]}"
-fi
-run_each "$@"
+mapfile -t tests < <(chosen '^(in_|a_start|delay_|point_)' "$@")
+run_each "${tests[@]}"

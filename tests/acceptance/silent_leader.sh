@@ -46,8 +46,5 @@ for way in detached:keep-dcs delay:rebuild-dcs point:keep-dcs; do
     eval "in_${way%:*}_a_rollback_after_a_failover_reaches_the_mark() { a_rollback_after_a_failover_reaches_the_mark ${way%:*} ${way#*:}; }"
 done
 
-if [ $# -eq 0 ]; then
-    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in_)')
-    set -- "${all[@]}"
-fi
-run_each "$@"
+mapfile -t tests < <(chosen '^(in_)' "$@")
+run_each "${tests[@]}"

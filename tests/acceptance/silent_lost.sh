@@ -100,8 +100,5 @@ has_the_deployment() {
     [ -n "$(psql_on "$held" "SELECT to_regclass('added')")" ]
 }
 
-if [ $# -eq 0 ]; then
-    mapfile -t all < <(declare -F | awk '{ print $3 }' | grep -E '^(in_|a_delay)')
-    set -- "${all[@]}"
-fi
-run_each "$@"
+mapfile -t tests < <(chosen '^(in_|a_delay)' "$@")
+run_each "${tests[@]}"
