@@ -57,6 +57,8 @@ static const char claim_taking[] =
     "    mv -T -- \"$h/.$1\" \"$f\" && sync \"$h\" ${made:+\"$HOME\"} || {\n"
     "    rm -f -- \"$h/.$1\"\n"
     "    rmdir -- \"$h\" 2>/dev/null\n"
+    "    [ \"$(df -k --output=avail -- \"$HOME\" | tail -n 1)\" -ge 16 ] ||\n"
+    "      fail \"could not write \\\"$f\\\": the disk is full; make room for some MB, and try again\"\n"
     "    fail \"could not write \\\"$f\\\"\"\n"
     "  }\n"
     "fi\n"

@@ -126,6 +126,26 @@ a_fast_deployment_is_stopped_before_the_held_standby_cannot_replay_it() {
     is_stopped_in_time 1000 650
 }
 
+# A promotion on a full disk would end the server in the middle of the outage.
+a_rollback_begins_only_when_there_is_room_for_it() {
+    local full
+    begin_small detached
+    full=$(held)
+    "$cluster" sh "$full" 'cat /dev/zero >/var/tmp/full' 2>/dev/null
+    holdback rollback --yes
+    expect_status 1
+    expect_message 'the disk is full; make room'
+    "$cluster" sh "$full" 'truncate -s -5M /var/tmp/full'
+    holdback rollback --yes
+    expect_status 1
+    expect_message 'step "room"'
+    [ -z "$("$cluster" list | grep -v "$full" | grep '| pg' | grep -v running)" ] || fail "somebody was stopped"
+    give_back
+    holdback resume --yes
+    expect_status 0
+    prove_healthy
+}
+
 a_delay_ends_the_hold_at_its_time() {
     local limit
     deploy "$work/small.sql" --set hold=delay --set max_hold=30m
@@ -153,6 +173,7 @@ make_data
 [ $# -gt 0 ] || set -- \
     a_fast_deployment_is_stopped_before_the_disk_of_the_leader_is_full \
     a_fast_deployment_is_stopped_before_the_held_standby_cannot_replay_it \
+    a_rollback_begins_only_when_there_is_room_for_it \
     a_delay_ends_the_hold_at_its_time \
     a_live_preview_says_how_long_and_at_which_rate \
     the_estimate_is_within_15_percent_of_when_the_disk_is_full
