@@ -284,6 +284,9 @@ static void change(const struct by_hand *by_hand, struct description *out, const
     } else if (equal(item->key, "reload")) {
         description_add(out, "Reload:", "sh",
                         curl(by_hand, by_hand->host, "POST", "/reload", "{}"));
+    } else if (equal(item->key, "wake")) {
+        description_add(out, "Make Patroni look now; it changes nothing:", "sh",
+                        curl(by_hand, by_hand->host, "PATCH", "/config", "{\"holdback\": null}"));
     } else if (equal(item->key, "leader")) {
         change_leader(by_hand, out, value);
     } else if (equal(item->key, "cluster")) {
@@ -305,10 +308,10 @@ void by_hand_patroni(const struct by_hand *by_hand, struct description *out)
 {
     static const char *const stopping[] = {"maintenance", "config",   "tags",    "reload",
                                            "service",     "postgres", "restart", "leader",
-                                           "cluster",     "query",    "restore"};
+                                           "cluster",     "wake",     "query",   "restore"};
     static const char *const starting[] = {"maintenance", "config",  "tags",    "reload",
                                            "postgres",    "service", "restart", "leader",
-                                           "cluster",     "query",   "restore"};
+                                           "cluster",     "wake",    "query",   "restore"};
     const struct node *params = by_hand->step->params;
     bool is_start = equal(node_text(params, "postgres"), "started");
     for (size_t i = 0; i < ARRAY_COUNT(stopping); i++) {

@@ -13,14 +13,14 @@ enum { POLL_MS = 100 };
  * server again; what starts, starts the server first, so that Patroni finds it running.
  */
 static const struct patroni_key *const when_stopping[] = {
-    &patroni_maintenance_key, &patroni_config_key,  &patroni_tags_key,
-    &patroni_reload_key,      &patroni_service_key, &patroni_postgres_key,
-    &patroni_restart_key,     &patroni_leader_key,  &patroni_cluster_key,
+    &patroni_maintenance_key, &patroni_config_key,   &patroni_tags_key,    &patroni_reload_key,
+    &patroni_service_key,     &patroni_postgres_key, &patroni_restart_key, &patroni_leader_key,
+    &patroni_cluster_key,     &patroni_wake_key,
 };
 static const struct patroni_key *const when_starting[] = {
-    &patroni_maintenance_key, &patroni_config_key,   &patroni_tags_key,
-    &patroni_reload_key,      &patroni_postgres_key, &patroni_service_key,
-    &patroni_restart_key,     &patroni_leader_key,   &patroni_cluster_key,
+    &patroni_maintenance_key, &patroni_config_key,  &patroni_tags_key,    &patroni_reload_key,
+    &patroni_postgres_key,    &patroni_service_key, &patroni_restart_key, &patroni_leader_key,
+    &patroni_cluster_key,     &patroni_wake_key,
 };
 enum { KEY_COUNT = ARRAY_COUNT(when_stopping) };
 
@@ -48,7 +48,7 @@ static const struct patroni_key *const *keys_in_order(const struct node *map)
 /* Nothing shows afterwards that it was done: asked once, and done. */
 static bool is_momentary(const struct patroni_key *key, const struct node *value)
 {
-    return key == &patroni_reload_key ||
+    return key == &patroni_reload_key || key == &patroni_wake_key ||
            (key == &patroni_restart_key && equal(value->text, "always"));
 }
 
@@ -181,6 +181,7 @@ static const char *key_words(const struct outline *outline, const struct node *i
         {"restart", "pending", "restart PostgreSQL where a restart is pending"},
         {"restart", "always", "restart PostgreSQL"},
         {"reload", "true", "reload Patroni"},
+        {"wake", "true", "make Patroni look at the cluster now"},
         {"cluster", "absent", "remove the cluster's keys from the DCS"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(fixed); i++)

@@ -23,7 +23,7 @@ struct patroni_key {
 
 extern const struct patroni_key patroni_maintenance_key, patroni_service_key, patroni_postgres_key,
     patroni_config_key, patroni_tags_key, patroni_leader_key, patroni_restart_key,
-    patroni_reload_key, patroni_cluster_key;
+    patroni_reload_key, patroni_wake_key, patroni_cluster_key;
 
 /* In patroni_query.c. */
 enum look patroni_query(struct work *work, struct error **error);

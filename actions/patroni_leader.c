@@ -1,4 +1,4 @@
-/* patroni: what is asked of a member by REST: switchover, restart, reload. */
+/* patroni: what is asked of a member by REST: switchover, restart, reload, wake. */
 #include "patroni.h"
 
 #include <string.h>
@@ -239,4 +239,28 @@ const struct patroni_key patroni_reload_key = {
     .name = "reload",
     .look = look_reload,
     .apply = apply_reload,
+};
+
+static struct error *look_wake(struct work *work, const struct node *value, bool *is_so,
+                               const char **words)
+{
+    (void)value;
+    *is_so = false;
+    *words = "waking Patroni leaves nothing to look at";
+    if (!work->is_repeat)
+        work_change(work, "PATCH /config, which changes nothing");
+    return NULL;
+}
+
+static struct error *apply_wake(struct work *work, const struct node *value, enum apply *outcome)
+{
+    (void)value;
+    *outcome = APPLY_NOTHING;
+    return patroni_poke(work, work->target);
+}
+
+const struct patroni_key patroni_wake_key = {
+    .name = "wake",
+    .look = look_wake,
+    .apply = apply_wake,
 };
