@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# The rollback of plans/blue-green.yml typed as a shell script with no tool: the yardstick of rollback.sh, which
-# measures both in one run. It goes through the same sequence in the same order, over kept-open SSH connections,
-# and prints the milliseconds from its start until the held standby accepts writes as the leader.
+# The rollback of plans/blue-green.yml typed as a shell script with no tool: the yardstick of run.sh, which measures
+# both in turn. It goes through the same sequence in the same order, over kept-open SSH connections.
 #
-#   by-hand.sh hold SQLFILE    hold pg3, mark, deploy
-#   by-hand.sh rollback        prints "writes-accepted N ms", "leads N ms" and "redundancy N ms"
-#   by-hand.sh close           ends the connections that it keeps open, before a reset
+#   by-hand.sh hold HOLD SQLFILE         hold pg3, mark, deploy
+#   by-hand.sh rollback HOLD STRATEGY    ends when both others stream from the held standby on its timeline
+#   by-hand.sh close                     ends the connections that it keeps open, before a reset
 #
 # HOLDBACK_TEST_CLUSTER names the cluster; run it inside `cluster.sh op`.
 set -euo pipefail
@@ -48,35 +47,114 @@ says() { # host query wanted
     [ "$(query "$1" "$2" 2>/dev/null)" = "$3" ]
 }
 
-maintenance_everywhere() {
-    local host
-    for host in $leader $replica $held; do
-        rest "$host" patroni | grep -q '"pause": *true' || return 1
+# Also the poke: the member that is asked looks at the cluster at once, even when nothing changes.
+pause() { # HOST true|null
+    on "$1" "curl -s -m 5 -X PATCH -d '{\"pause\": $2}' http://$1:8008/config" >/dev/null
+}
+
+paused() { # yes|no HOST...
+    local host wanted=$1
+    shift
+    for host in "$@"; do
+        if rest "$host" patroni | grep -q '"pause": *true'; then
+            [ "$wanted" = yes ] || return 1
+        else
+            [ "$wanted" = no ] || return 1
+        fi
     done
+}
+
+pause_replay() {
+    query $held 'SELECT pg_wal_replay_pause()' >/dev/null
+    until_true says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
+}
+
+maintenance() {
+    pause $leader true
+    until_true paused yes $leader $replica $held
+}
+
+detach() {
+    maintenance
+    on $held sudo systemctl stop patroni
+    pause_replay
+    pause $leader null
+    until_true paused no $leader $replica
+}
+
+recovers_to() { # ACTION SETTING...: the lines of a recovery to the mark
+    printf '%s\n' "recovery_target_name = 'by_hand'" "recovery_target_timeline = '1'" "recovery_target_action = '$1'" "${@:2}"
 }
 
 hold() {
     query $leader CHECKPOINT
     query $held CHECKPOINT
-    on $leader "curl -s -m 5 -X PATCH -d '{\"pause\": true}' http://$leader:8008/config" >/dev/null
-    until_true maintenance_everywhere
-    query $held 'SELECT pg_wal_replay_pause()' >/dev/null
-    until_true says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
-    query $leader 'SELECT txid_current()' >/dev/null
+    case $1 in
+        maintenance)
+            maintenance
+            pause_replay
+            ;;
+        detached | point) detach ;;
+        delay)
+            on $held "sudo cp -p /etc/patroni/config.yml /etc/patroni/config.yml.kept && sudo python3 -c '
+import yaml
+name = \"/etc/patroni/config.yml\"
+all = yaml.safe_load(open(name))
+all[\"tags\"] = dict(nofailover=True, noloadbalance=True, nosync=True)
+all[\"postgresql\"][\"recovery_conf\"] = dict(restore_command=\"cp ../wal_archive/%f %p\", recovery_min_apply_delay=\"1h\")
+open(name, \"w\").write(yaml.safe_dump(all))' && curl -s -X POST http://$held:8008/reload" >/dev/null
+            pause $held null
+            until_true says $held "SHOW recovery_min_apply_delay" 1h
+            ;;
+    esac
+    query $leader 'CREATE TABLE IF NOT EXISTS marks (n int); INSERT INTO marks VALUES (1)' >/dev/null
     query $leader "SELECT pg_create_restore_point('by_hand'), pg_switch_wal()" >/dev/null
-    query $leader "$(cat "$1")" >/dev/null
+    if [ "$1" = point ]; then
+        recovers_to pause | on $held "sudo -u postgres sh -c 'cp -p $data/postmaster.opts $data/../postmaster.opts
+            cp -p $data/postgresql.auto.conf $data/../auto.conf && $bin/pg_ctl -D $data -m fast -w stop &&
+            cat >>$data/postgresql.auto.conf && $bin/pg_ctl -D $data -l $data/../recovery.log -w restart'" >/dev/null
+        until_true says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
+    fi
+    query $leader "$(cat "$2")" >/dev/null
 }
 
-fence() {
+keep_down() { # HOST: and stop its Patroni, which outside maintenance mode stops PostgreSQL
     on "$1" "sudo mkdir -p /etc/systemd/system/patroni.service.d &&
         printf '[Unit]\nConditionPathExists=/nonexistent\n' |
             sudo tee /etc/systemd/system/patroni.service.d/fence.conf >/dev/null &&
-        sudo systemctl daemon-reload && sudo systemctl stop patroni &&
+        sudo systemctl daemon-reload && sudo systemctl stop patroni"
+}
+
+stop_postgres() {
+    on "$1" "sudo -u postgres $bin/pg_ctl -D $data status >/dev/null || exit 0
         sudo -u postgres $bin/pg_ctl -D $data -m fast -w stop >/dev/null"
 }
 
+keyless() {
+    rest $leader cluster | grep -vq '"role": *"leader"'
+}
+
+# The leader's own Patroni gives its key back, so it is the last, and in maintenance mode outlives its PostgreSQL.
+fence() { # HOLD STRATEGY
+    if [ "$1/$2" = maintenance/rebuild-dcs ]; then
+        { keep_down $replica && stop_postgres $replica; } &
+        keep_down $leader
+        stop_postgres $leader
+        wait $!
+        return
+    fi
+    if [ "$1" = maintenance ]; then
+        stop_postgres $leader
+        pause $leader true
+        until_true keyless
+    fi
+    keep_down $replica
+    stop_postgres $replica
+    keep_down $leader
+}
+
 start_patroni() {
-    on "$1" "sudo rm /etc/systemd/system/patroni.service.d/fence.conf &&
+    on "$1" "sudo rm -f /etc/systemd/system/patroni.service.d/fence.conf &&
         sudo systemctl daemon-reload && sudo systemctl start patroni"
 }
 
@@ -88,21 +166,13 @@ streaming() {
     says $held 'SELECT count(*) FROM pg_stat_replication WHERE state = '"'streaming'" 2
 }
 
-rollback() {
-    local began job
-    began=${EPOCHREALTIME/./}
-    on $held sudo -u postgres cp -p $data/postmaster.opts $data/../postmaster.opts
-    fence $held
-    fence $replica &
-    job=$!
-    fence $leader
-    wait $job
-    on $held "sudo -u postgres sh -c 'cp -p $data/postgresql.auto.conf $data/../auto.conf &&
-        printf \"%s\n\" \"recovery_target_name = '\''by_hand'\''\" \"recovery_target_timeline = '\''1'\''\" \
-            \"recovery_target_action = '\''pause'\''\" \"restore_command = '\''cp ../wal_archive/%f %p'\''\" \
-            \"primary_conninfo = '\'''\''\" \"primary_slot_name = '\'''\''\" \"listen_addresses = '\'''\''\" \
-            >>$data/postgresql.auto.conf && rm -f $data/standby.signal && touch $data/recovery.signal'"
-    on $held "sudo -u postgres $bin/pg_ctl -D $data -l $data/../recovery.log -o '-p 5432' -w start >/dev/null"
+# Alone, with nobody on the network, to the mark; looked at there; then as Patroni had started it.
+recover() {
+    recovers_to pause "restore_command = 'cp ../wal_archive/%f %p'" "primary_conninfo = ''" "primary_slot_name = ''" \
+        "listen_addresses = ''" 'recovery_min_apply_delay = 0' |
+        on $held "sudo -u postgres sh -c 'cp -p $data/postgresql.auto.conf $data/../auto.conf &&
+            cat >>$data/postgresql.auto.conf && rm -f $data/standby.signal && touch $data/recovery.signal &&
+            $bin/pg_ctl -D $data -l $data/../recovery.log -o \"-p 5432\" -w start'" >/dev/null
     until_true says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
     says $held 'SELECT pg_is_in_recovery()' t
     query $held 'SELECT pg_wal_replay_resume()' >/dev/null
@@ -111,17 +181,42 @@ rollback() {
         mv $data/../postmaster.opts $data/postmaster.opts &&
         $bin/pg_ctl -D $data -l $data/../recovery.log -m fast -w restart >/dev/null'"
     until_true says $held 'SELECT pg_is_in_recovery()' f
-    echo "writes-accepted $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
-    on $held "sudo -u postgres sh -c 'sed -i \"s/, *\\\"pause\\\": *true//; s/\\\"pause\\\": *true, *//\" $data/patroni.dynamic.json'"
-    on $held "printf '%s\n' cluster-pgsql 'Yes I am aware' pg1 |
-        sudo patronictl -c /etc/patroni/config.yml remove cluster-pgsql" >/dev/null
+}
+
+promote() {
+    says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
+    on $held "sudo -u postgres $bin/pg_ctl -D $data -w promote >/dev/null"
+    until_true says $held 'SELECT pg_is_in_recovery()' f
+    on $held "sudo -u postgres sh -c 'mv $data/../auto.conf $data/postgresql.auto.conf && rm $data/../postmaster.opts'"
+}
+
+rollback() {
+    if [ "$1" != point ]; then
+        on $held sudo -u postgres cp -p $data/postmaster.opts $data/../postmaster.opts
+        keep_down $held
+        stop_postgres $held
+    fi
+    fence "$1" "$2"
+    if [ "$1" = point ]; then promote; else recover; fi
+    [ "$1" != delay ] || on $held sudo mv /etc/patroni/config.yml.kept /etc/patroni/config.yml
+    if [ "$2" = rebuild-dcs ]; then
+        on $held "sudo -u postgres sh -c 'sed -i \"s/, *\\\"pause\\\": *true//; s/\\\"pause\\\": *true, *//\" $data/patroni.dynamic.json'"
+        on $held "printf '%s\n' cluster-pgsql 'Yes I am aware' pg1 |
+            sudo patronictl -c /etc/patroni/config.yml remove cluster-pgsql" >/dev/null
+    fi
     start_patroni $held
     until_true leads
-    echo "leads $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
-    start_patroni $replica
+    if [ "$1/$2" = maintenance/keep-dcs ]; then
+        pause $held null
+        until_true paused no $held
+    fi
+    query $held CHECKPOINT
+    pause $held null
+    pause $held null
+    start_patroni $replica &
     start_patroni $leader
+    wait $!
     until_true streaming
-    echo "redundancy $(((${EPOCHREALTIME/./} - began) / 1000)) ms"
     on $held sudo rm -f $data/../recovery.log
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures holdback against yardsticks, in turn, on this machine, and prints one table. See README.md.
 #
-#   run.sh [NAME…]     names: version check look job edit preview appear rollback    (default: all)
+#   run.sh [NAME…]     names: version check look job edit preview appear rollback rollback10    (default: all)
 #
 # It needs root on Debian 12, and the packages of `tests/packages.sh cluster developer bench`. $BENCH_BUILD names a
 # build folder to keep; $BENCH_RUNS multiplies the number of runs (default 1).
@@ -35,10 +35,10 @@ build() {
     }
 }
 
-need_cluster() {
+need_cluster() { # [OPTION...]
     [[ -z $is_up ]] || return 0
     is_up=yes
-    "$cluster" up >&2
+    "$cluster" up "$@" >&2
     # The held node of by-hand.sh must be ours too.
     # shellcheck disable=SC2016 # the last line, for sed
     sed '$aroles: {held: [pg3]}' "$("$cluster" file)" >"$work/cluster.yml"
@@ -282,19 +282,19 @@ measure_appear() {
 
 # --- rollback ---
 
-# Prints two times in microseconds from BEGAN: until the held node takes a row from a client on the network, and until
-# Patroni says that it leads, which is what a load balancer asks.
-accepts_writes() { # BEGAN
+# Prints three times in microseconds from BEGAN: until the held node takes a row from a client on the network, until
+# Patroni says that it leads, which is what a load balancer asks, and until both others stream from it.
+reaches() { # BEGAN
     # shellcheck disable=SC2016 # for the inner shell
     "$cluster" op bash -c '
         host=10.77.0.13 limit=$(($1 + 300000000))
-        writes() {
-            PGPASSWORD=$(cat "$2/pgpassword") PGCONNECT_TIMEOUT=2 /usr/lib/postgresql/15/bin/psql -Xq -h $host \
-                -U postgres -c "INSERT INTO bench VALUES (1)" >/dev/null 2>&1
-        }
+        export PGPASSWORD=$(cat "$2/pgpassword") PGCONNECT_TIMEOUT=2
+        psql() { /usr/lib/postgresql/15/bin/psql -XqAt -h $host -U postgres -c "$1" 2>/dev/null; }
+        writes() { psql "INSERT INTO bench VALUES (1)"; }
         leads() { [[ $(curl -s -m 1 -o /dev/null -w "%{http_code}" http://$host:8008/leader) == 200 ]]; }
-        for so in writes leads; do
-            until $so "$@"; do
+        redundant() { [[ $(psql "SELECT count(*) FROM pg_stat_replication WHERE state = '\''streaming'\''") == 2 ]]; }
+        for so in writes leads redundant; do
+            until $so; do
                 ((${EPOCHREALTIME/./} < limit)) || exit 1
                 sleep 0.02
             done
@@ -309,56 +309,76 @@ fresh() {
     "$cluster" psql pg1 -qc 'CREATE TABLE bench (n int)' -c 'CREATE TABLE victim AS SELECT generate_series(1, 10000) AS n'
 }
 
-timed_rollback() { # NAME COMMAND...: appends to the files NAME.writes, NAME.leads and NAME.ends
-    local name=$1 began job writes leads
+timed_rollback() { # NAME COMMAND...: appends to the files NAME.writes, NAME.leads, NAME.redundant and NAME.ends
+    local name=$1 began job writes leads redundant
     shift
     began=${EPOCHREALTIME/./}
     "$cluster" op "$@" >>"$work/log" 2>&1 &
     job=$!
-    read -r writes leads < <(accepts_writes "$began") || say "the held node did not take over within 5 minutes"
+    read -r writes leads redundant < <(reaches "$began") || say "the held node did not take over within 5 minutes"
     wait "$job" || {
         tail -n 30 "$work/log" >&2
         exit 1
     }
     echo "$writes" >>"$work/$name.writes"
     echo "$leads" >>"$work/$name.leads"
+    echo "$redundant" >>"$work/$name.redundant"
     echo "$((${EPOCHREALTIME/./} - began))" >>"$work/$name.ends"
     say "rollback, $name: writes after $(milliseconds "$writes"), leads after $(milliseconds "$leads")," \
-        "ends after $(milliseconds "$(tail -n 1 "$work/$name.ends")")"
+        "both stream after $(milliseconds "$redundant"), ends after $(milliseconds "$(tail -n 1 "$work/$name.ends")")"
 }
 
-measure_rollback() {
+compare_rollbacks() { # HOLD STRATEGY WORDS
     local number name ours theirs command memory=0
-    need_cluster
     echo 'DROP TABLE victim; CREATE TABLE added AS SELECT generate_series(1, 10000) AS n;' >"$work/migration.sql"
-    rm -rf "$work/journal"
+    rm -rf "$work/journal" "$work"/ours.* "$work"/by-hand.*
     for ((number = 0; number < 3 * runs; number++)); do
         fresh
-        deploy "$here/../../plans/blue-green.yml" --set "migration=$work/migration.sql"
+        deploy "$here/../../plans/blue-green.yml" --set "migration=$work/migration.sql" --set "hold=$1" --set "strategy=$2"
         duel 1 "${command[@]}" --
         ((a[3] <= memory)) || memory=${a[3]}
         timed_rollback ours "$build/tests/bench/duel" "$work/log" 1 \
             "$build/holdback" rollback -c "$work/cluster.yml" --journal "$work/journal" --yes --
         fresh
-        "$cluster" op "$here/by-hand.sh" hold "$work/migration.sql"
+        "$cluster" op "$here/by-hand.sh" hold "$1" "$work/migration.sql"
         # Nobody rolls back within the minute that ssh keeps its connections: both begin without any.
         "$here/by-hand.sh" close
-        timed_rollback by-hand "$here/by-hand.sh" rollback
+        timed_rollback by-hand "$here/by-hand.sh" rollback "$1" "$2"
     done
     "$here/by-hand.sh" close
-    for name in writes leads ends; do
+    for name in writes leads redundant ends; do
         ours=$(median <"$work/ours.$name") theirs=$(median <"$work/by-hand.$name")
         case $name in
-            writes) ratio_row 'rollback until writes are accepted' "$ours" by-hand.sh "$theirs" 1.15 ;;
-            leads) plain_row 'rollback until Patroni leads again' "$ours" by-hand.sh "$theirs" ;;
-            ends) plain_row 'rollback until all is proven' "$ours" by-hand.sh "$theirs" ;;
+            writes) ratio_row "$1, $2$3: writes are accepted" "$ours" by-hand.sh "$theirs" 1.15 ;;
+            leads) plain_row "$1, $2$3: Patroni leads again" "$ours" by-hand.sh "$theirs" ;;
+            redundant) ratio_row "$1, $2$3: both others stream" "$ours" by-hand.sh "$theirs" 1.3 ;;
+            ends) plain_row "$1, $2$3: all is proven" "$ours" by-hand.sh "$theirs" ;;
         esac
     done
     memory_row 'resident memory of the deploy before it' "$memory" 24
 }
 
+measure_rollback() {
+    local hold strategy
+    need_cluster
+    for hold in maintenance detached delay point; do
+        for strategy in keep-dcs rebuild-dcs; do compare_rollbacks "$hold" "$strategy" ''; done
+    done
+}
+
+# Patroni's default, with which a step that waits for a loop shows.
+measure_rollback10() {
+    [[ -z $is_up ]] || "$cluster" down >&2
+    is_up=
+    need_cluster --loop-wait 10 --ttl 30
+    compare_rollbacks maintenance keep-dcs ', loop_wait 10'
+    compare_rollbacks detached keep-dcs ', loop_wait 10'
+    compare_rollbacks delay rebuild-dcs ', loop_wait 10'
+    compare_rollbacks point keep-dcs ', loop_wait 10'
+}
+
 main() {
-    local load name names=(version check look job edit preview appear rollback)
+    local load name names=(version check look job edit preview appear rollback rollback10)
     [[ $EUID -eq 0 ]] || {
         say "root is needed, for the cluster"
         exit 1
