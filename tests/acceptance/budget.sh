@@ -139,7 +139,7 @@ a_rollback_begins_only_when_there_is_room_for_it() {
     holdback rollback --yes
     expect_status 1
     expect_message 'step "room"'
-    [ -z "$("$cluster" list | grep -v "$full" | grep '| pg' | grep -v running)" ] || fail "somebody was stopped"
+    "$cluster" list | grep -v "$full" | grep '| pg' | grep -qv running && fail "somebody was stopped"
     give_back
     holdback resume --yes
     expect_status 0
