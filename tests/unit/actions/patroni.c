@@ -327,6 +327,21 @@ static void a_restart_that_is_no_longer_pending_is_not_needed(void **state)
     text_release(&work.change);
 }
 
+static void waking_a_member_changes_nothing(void **state)
+{
+    (void)state;
+    struct work work = work_of("patroni", "wake: true", 0);
+    struct error *error = NULL;
+
+    patched = NULL;
+    assert_int_equal(looked(&work), LOOK_WOULD_CHANGE);
+    assert_string_equal(text_string(&work.change), "PATCH /config, which changes nothing\n");
+    assert_int_equal(work.step->action->apply(&work, &error), APPLY_DONE);
+    assert_null(error);
+    assert_null(patched);
+    text_release(&work.change);
+}
+
 int main(void)
 {
 #define WITH_MEMBERS(test) cmocka_unit_test_setup(test, members_reset)
@@ -339,6 +354,7 @@ int main(void)
         WITH_MEMBERS(a_follower_streams_on_the_same_timeline),
         WITH_MEMBERS(a_switchover_needs_a_leader_and_is_done_when_it_is_promoted),
         WITH_MEMBERS(a_restart_that_is_no_longer_pending_is_not_needed),
+        WITH_MEMBERS(waking_a_member_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, members_open, members_close);
