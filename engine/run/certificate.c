@@ -31,9 +31,8 @@ static const char *const covers[] = {
     "settings of roles and databases.",
     "\"sample of DATABASE, TABLE\" is the MD5 of the rows in about 64 blocks of each of the ten "
     "permanent tables that are the largest by the planner's statistics, the same blocks on every "
-    "member. It says nothing of other blocks, of other tables or of indexes; a table that is "
-    "written "
-    "to while it is taken may differ.",
+    "member. It says nothing of other blocks, of other tables or of indexes; a table that "
+    "is written to meanwhile is named and not compared.",
     "Positions (receive_lsn, replay_lsn, write_lsn) are those of the first question; "
     "\"has_replayed\" "
     "is what every member had replayed before its digests were taken.",

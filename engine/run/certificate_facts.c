@@ -36,6 +36,8 @@ static void fact_put(struct arena *arena, struct member *member, const char *nam
         *at = arena_alloc(arena, sizeof **at);
         (*at)->name = arena_strdup(arena, name);
     }
+    if ((*at)->value != NULL && value != NULL && !equal((*at)->value, value))
+        (*at)->has_changed = true;
     (*at)->value = value == NULL ? NULL : arena_strdup(arena, value);
     (*at)->why = why == NULL ? NULL : arena_strdup(arena, why);
 }

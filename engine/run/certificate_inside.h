@@ -12,6 +12,7 @@ struct fact {
     const char *name;
     const char *value; /* "none": there is no such thing on this member */
     const char *why;   /* why it could not be asked */
+    bool has_changed;  /* it was asked more than once, and said something else */
     struct fact *next;
 };
 

@@ -262,11 +262,12 @@ static void prove_replicas(struct certificate *certificate)
               result, words);
 }
 
-/* All facts whose names begin with PREFIX. */
+/* All facts whose names begin with PREFIX. What was written to between two looks differs without
+ * being wrong. */
 static void prove_digests(struct certificate *certificate, const char *prefix, const char *id,
                           const char *about, enum proof_result when_different)
 {
-    CLEANUP(text_release) struct text differing = {0};
+    CLEANUP(text_release) struct text differing = {0}, written = {0};
     struct arena *arena = certificate->run->arena;
     const struct member *leader = certificate->leader;
     enum proof_result worst = leader == NULL ? PROOF_OPEN : PROOF_PROVEN;
@@ -285,6 +286,10 @@ static void prove_digests(struct certificate *certificate, const char *prefix, c
         equal_count += result == PROOF_PROVEN;
         if (result == PROOF_PROVEN)
             continue;
+        if (result == PROOF_FAILED && when_different == PROOF_OPEN && fact->has_changed) {
+            text_append_format(&written, "%s%s", written.length == 0 ? "" : "; ", fact->name);
+            continue;
+        }
         if (result == PROOF_FAILED)
             worst = when_different;
         else if (worst == PROOF_PROVEN)
@@ -292,15 +297,23 @@ static void prove_digests(struct certificate *certificate, const char *prefix, c
         text_append_format(&differing, "%s%s (%s)", differing.length == 0 ? "" : "; ", fact->name,
                            words);
     }
-    if (count == 0 && worst == PROOF_PROVEN)
+    if (equal_count == 0 && worst == PROOF_PROVEN)
         worst = PROOF_OPEN;
-    prove(certificate, id, about, worst,
-          worst == PROOF_PROVEN ? arena_printf(arena, "%zu digest%s, equal on all %zu members",
-                                               count, count == 1 ? "" : "s", certificate->count)
-          : differing.length > 0
-              ? arena_printf(arena, "%zu of %zu equal on all members, but not %s", equal_count,
-                             count, text_string(&differing))
-              : "there is not one leader to be compared with");
+
+    const char *words = "there is not one leader to be compared with";
+
+    if (worst == PROOF_PROVEN)
+        words = arena_printf(arena, "%zu digest%s, equal on all %zu members", equal_count,
+                             equal_count == 1 ? "" : "s", certificate->count);
+    else if (differing.length > 0)
+        words = arena_printf(arena, "%zu of %zu equal on all members, but not %s", equal_count,
+                             count, text_string(&differing));
+    else if (count > 0)
+        words = "none could be compared";
+    if (written.length > 0)
+        words = arena_printf(arena, "%s; written to while they were looked at: %s", words,
+                             text_string(&written));
+    prove(certificate, id, about, worst, words);
 }
 
 /* ---- nothing is left ---- */
@@ -367,7 +380,6 @@ static void prove_cluster(struct certificate *certificate)
                   "the catalog of every database is the same on all members", PROOF_FAILED);
     prove_digests(certificate, "globals", "globals",
                   "roles, databases and their settings are the same on all members", PROOF_FAILED);
-    // What is written between two looks differs without being wrong.
     prove_digests(certificate, "sample of ", "samples",
                   "sampled rows of the largest tables are the same on all members", PROOF_OPEN);
     prove_markers(certificate);

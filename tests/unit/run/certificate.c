@@ -152,6 +152,22 @@ static void sampled_rows_that_differ_may_have_been_written_meanwhile(void **stat
                                           "postgres (pg1: s, pg2: other)");
 }
 
+static void sampled_rows_that_are_written_to_meanwhile_are_named_and_not_compared(void **state)
+{
+    (void)state;
+    everybody("sample of postgres, t", "t");
+    everybody("sample of postgres", "s again");
+    fact_set(&arena, &members[1], "sample of postgres", "ahead");
+    assert_string_equal(found("samples"),
+                        "proven: 1 digest, equal on all 2 members; written to while they were "
+                        "looked at: sample of postgres");
+    everybody("sample of postgres, t", "more");
+    fact_set(&arena, &members[1], "sample of postgres, t", "most");
+    assert_string_equal(found("samples"),
+                        "open: none could be compared; written to while they were looked at: "
+                        "sample of postgres; sample of postgres, t");
+}
+
 static void two_leaders_and_none_fail(void **state)
 {
     (void)state;
@@ -314,6 +330,7 @@ int main(void)
         TEST(after_a_commit_the_marks_timeline_must_have_gone_on),
         TEST(a_catalog_that_differs_fails_and_one_that_is_not_known_is_open),
         TEST(sampled_rows_that_differ_may_have_been_written_meanwhile),
+        TEST(sampled_rows_that_are_written_to_meanwhile_are_named_and_not_compared),
         TEST(two_leaders_and_none_fail),
         TEST(another_runs_markers_are_not_this_runs),
         TEST(the_archive_counts_only_with_the_current_timeline),
