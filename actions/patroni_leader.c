@@ -160,9 +160,11 @@ static struct error *wait_for_new_start(struct work *work, const char *since)
     }
 }
 
-/* Patroni does one thing at a time: "demote already in progress" is no answer to our question. And
-   "restart conditions are not satisfied" says that its flag went after we had looked: then there is
-   nothing to do. Nothing was begun. */
+/*
+ * Patroni does one thing at a time: "demote already in progress" is no answer to our question. And
+ * "restart conditions are not satisfied" says that its flag went after we had looked: then there is
+ * nothing to do. Nothing was begun.
+ */
 static bool asks_to_look_again(enum patroni_reach reach, const struct patroni_answer *answer)
 {
     return reach == PATRONI_ANSWERED && answer->status == 503 && answer->text != NULL &&
@@ -206,15 +208,21 @@ const struct patroni_key patroni_restart_key = {
     .apply = apply_restart,
 };
 
+/* Nothing tells afterwards that CHANGE was asked for. */
+static struct error *look_momentary(struct work *work, const char *change, bool *is_so)
+{
+    *is_so = false;
+    if (!work->is_repeat)
+        work_change(work, "%s", change);
+    return NULL;
+}
+
 static struct error *look_reload(struct work *work, const struct node *value, bool *is_so,
                                  const char **words)
 {
     (void)value;
-    *is_so = false;
     *words = "a reload leaves nothing to look at";
-    if (!work->is_repeat)
-        work_change(work, "POST /reload");
-    return NULL;
+    return look_momentary(work, "POST /reload", is_so);
 }
 
 static struct error *apply_reload(struct work *work, const struct node *value, enum apply *outcome)
@@ -245,11 +253,8 @@ static struct error *look_wake(struct work *work, const struct node *value, bool
                                const char **words)
 {
     (void)value;
-    *is_so = false;
     *words = "waking Patroni leaves nothing to look at";
-    if (!work->is_repeat)
-        work_change(work, "PATCH /config, which changes nothing");
-    return NULL;
+    return look_momentary(work, "PATCH /config, which changes nothing", is_so);
 }
 
 static struct error *apply_wake(struct work *work, const struct node *value, enum apply *outcome)
