@@ -82,8 +82,8 @@ detach() {
     until_true paused no $leader $replica
 }
 
-recovers_to() { # ACTION SETTING...: the lines of a recovery to the mark
-    printf '%s\n' "recovery_target_name = 'by_hand'" "recovery_target_timeline = '1'" "recovery_target_action = '$1'" "${@:2}"
+to_the_mark() { # SETTING...: the lines of a recovery that waits there
+    printf '%s\n' "recovery_target_name = 'by_hand'" "recovery_target_timeline = '1'" "recovery_target_action = 'pause'" "$@"
 }
 
 hold() {
@@ -110,7 +110,7 @@ open(name, \"w\").write(yaml.safe_dump(all))' && curl -s -X POST http://$held:80
     query $leader 'CREATE TABLE IF NOT EXISTS marks (n int); INSERT INTO marks VALUES (1)' >/dev/null
     query $leader "SELECT pg_create_restore_point('by_hand'), pg_switch_wal()" >/dev/null
     if [ "$1" = point ]; then
-        recovers_to pause | on $held "sudo -u postgres sh -c 'cp -p $data/postmaster.opts $data/../postmaster.opts
+        to_the_mark | on $held "sudo -u postgres sh -c 'cp -p $data/postmaster.opts $data/../postmaster.opts
             cp -p $data/postgresql.auto.conf $data/../auto.conf && $bin/pg_ctl -D $data -m fast -w stop &&
             cat >>$data/postgresql.auto.conf && $bin/pg_ctl -D $data -l $data/../recovery.log -w restart'" >/dev/null
         until_true says $held "SELECT pg_get_wal_replay_pause_state() = 'paused'" t
@@ -168,7 +168,7 @@ streaming() {
 
 # Alone, with nobody on the network, to the mark; looked at there; then as Patroni had started it.
 recover() {
-    recovers_to pause "restore_command = 'cp ../wal_archive/%f %p'" "primary_conninfo = ''" "primary_slot_name = ''" \
+    to_the_mark "restore_command = 'cp ../wal_archive/%f %p'" "primary_conninfo = ''" "primary_slot_name = ''" \
         "listen_addresses = ''" 'recovery_min_apply_delay = 0' |
         on $held "sudo -u postgres sh -c 'cp -p $data/postgresql.auto.conf $data/../auto.conf &&
             cat >>$data/postgresql.auto.conf && rm -f $data/standby.signal && touch $data/recovery.signal &&
