@@ -140,16 +140,16 @@ static const char start_script[] = "if [ -e \"$2\" ]; then\n"
                                    "systemctl start --no-block \"$1\"\n";
 
 /*
- * Its first loop often finds that somebody else is not ready yet, and the second one may be far
- * away: it is woken as soon as it answers.
+ * Its first loop makes it a member, and often finds that somebody else is not ready yet; the second
+ * one may be far away. So it is woken as soon as the others can see it.
  */
 static struct error *wake(struct work *work)
 {
     for (;;) {
-        enum patroni_reach reach;
-        struct patroni_status status;
-        struct error *error = patroni_status(work, work->target, &reach, &status);
-        if (error == NULL && reach == PATRONI_ANSWERED)
+        bool is_known;
+        struct patroni_cluster cluster;
+        struct error *error = patroni_members(work, &cluster, &is_known);
+        if (error == NULL && is_known && patroni_find_member(&cluster, work->target->member))
             return patroni_poke(work, work->target);
         if (error == NULL)
             error = work_pause(work, POLL_MS);
