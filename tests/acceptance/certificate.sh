@@ -110,7 +110,7 @@ an_altered_journal_or_plan_is_told() {
     local folder
     folder=$(newest)
     cp -a "$folder" "$work/kept"
-    sed -i '40s/T0/T1/' "$folder/journal.jsonl"
+    sed -i '40s/T/U/' "$folder/journal.jsonl"
     verify
     expect_status 1
     expect_message 'record 40'
