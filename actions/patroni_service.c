@@ -141,15 +141,20 @@ static const char start_script[] = "if [ -e \"$2\" ]; then\n"
 
 /*
  * Its first loop makes it a member, and often finds that somebody else is not ready yet; the second
- * one may be far away. So it is woken as soon as the others can see it.
+ * one may be far away. So it is woken as soon as it answers and the others can see it: a member
+ * that was stopped is seen until its key expires.
  */
 static struct error *wake(struct work *work)
 {
     for (;;) {
-        bool is_known;
+        enum patroni_reach reach;
+        struct patroni_status status;
         struct patroni_cluster cluster;
-        struct error *error = patroni_members(work, &cluster, &is_known);
-        if (error == NULL && is_known && patroni_find_member(&cluster, work->target->member))
+        bool is_known = false;
+        struct error *error = patroni_status(work, work->target, &reach, &status);
+        if (error == NULL && reach == PATRONI_ANSWERED)
+            error = patroni_members(work, &cluster, &is_known);
+        if (is_known && patroni_find_member(&cluster, work->target->member) != NULL)
             return patroni_poke(work, work->target);
         if (error == NULL)
             error = work_pause(work, POLL_MS);
