@@ -38,6 +38,14 @@ give_back() {
     for host in $(members); do "$cluster" sh "$host" 'rm -f /var/tmp/full'; done
 }
 
+now_ms() { now=${EPOCHREALTIME/./} now=$((now / 1000)); }
+
+# A status that took from $1 until now: when, as nearly as can be told from outside, and how far that may be off.
+between() { # BEGAN
+    now_ms
+    middle=$((($1 + now) / 2)) doubt=$(((now - $1) / 2))
+}
+
 # The guard "disk" of HOST: seconds that it lasts, as status says. Nothing if it does not say.
 lasts() { # HOST
     local words
@@ -61,7 +69,7 @@ is_at_its_limit() { # HOST
 }
 
 the_estimate_is_within_15_percent_of_when_the_disk_is_full() {
-    local host said times=() estimates=() reached end at error
+    local host said moments=() doubts=() estimates=() end at left error now began middle doubt
     # What the tests before have written is still there, in WAL that waits to be written over.
     "$cluster" reset >/dev/null || fail "no new cluster"
     make_data
@@ -72,26 +80,33 @@ the_estimate_is_within_15_percent_of_when_the_disk_is_full() {
     sleep 5
     for _ in 1 2 3 4; do
         "$cluster" op timeout -s INT 9 "$HOLDBACK" status --watch </dev/null >"$work/pictures" 2>&1
+        # The last picture is less than three seconds old.
+        now_ms
+        between $((now - 3000))
         grep -E "disk on .*\($host\)|can be held" "$work/pictures" | tail -2 >"$work/out"
         said=$(lasts "$host")
         [ -n "$said" ] || fail "no estimate: $(cat "$work/out")"
         expect_message 'can be held'
-        times+=("$EPOCHSECONDS") estimates+=("$said")
+        moments+=("$middle") doubts+=("$doubt") estimates+=("$said")
+        now_ms
+        began=$now
         holdback status
+        between "$began"
         said=$(lasts "$host")
         [ -n "$said" ] || fail "no estimate: $(cat "$work/out")"
-        times+=("$EPOCHSECONDS") estimates+=("$said")
+        moments+=("$middle") doubts+=("$doubt") estimates+=("$said")
     done
-    # A status takes seconds, and looks first.
     end=$((SECONDS + 120))
-    until reached=$EPOCHSECONDS && is_at_its_limit "$host"; do
+    until now_ms && began=$now && is_at_its_limit "$host"; do
         [ "$SECONDS" -lt "$end" ] || fail "the limit is not reached"
     done
+    between "$began"
     stop_writers
-    for at in "${!times[@]}"; do
-        error=$((100 * (estimates[at] - reached + times[at]) / (reached - times[at])))
-        echo "    said ${estimates[at]} s, were $((reached - times[at])) s ($error %)"
-        [ "${error#-}" -le 15 ] || fail "the estimate is wrong by $error %"
+    for at in "${!moments[@]}"; do
+        left=$((middle - moments[at]))
+        error=$((estimates[at] * 1000 - left))
+        echo "    said ${estimates[at]} s, were $left ms ($((100 * error / left)) %), +- $((doubts[at] + doubt)) ms"
+        [ "${error#-}" -le $((left * 15 / 100 + doubts[at] + doubt)) ] || fail "the estimate is wrong by $error ms"
     done
     expect_message 'cannot be held any longer; limit: disk on held'
     # What is nearly full goes back all the same. Without an archive pg_rewind may miss WAL, and then a second copy has no
