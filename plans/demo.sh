@@ -96,6 +96,7 @@ prove() { # SENTENCE COMMAND...
 
 prepare() {
     [ "$(id -u)" -eq 0 ] || die "run this as root: it installs packages and makes network namespaces"
+    "$cluster" sweep >/dev/null || die "could not take down what a demo that was killed has left"
     "$cluster" clusters | grep -qx demo && die "a demo cluster is up already; HOLDBACK_TEST_CLUSTER=demo $cluster down"
     log=$(mktemp) || exit 1
     echo "A real Patroni cluster, a deployment that destroys its data, and the way back."
@@ -110,6 +111,7 @@ prepare() {
     fi
     began=$SECONDS
     is_ours=true
+    $keep || export HOLDBACK_TEST_OWNER=$$
     "$cluster" up >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "could not make the cluster"; }
     make_folder || die "could not make \"$play\""
 }

@@ -126,6 +126,8 @@ in_pairs() { # FOLDER ARGUMENT NAME...
 }
 
 [ "$(id -u)" -eq 0 ] || { echo "run this as root: it installs packages and makes network namespaces" >&2; exit 1; }
+# A run that was killed could not.
+tests/cluster/cluster.sh sweep || exit 1
 tests/packages.sh run cluster developer || exit 1
 mkdir -p "$build"
 

@@ -9,7 +9,7 @@ root=$(cd "$here/../.." && pwd)
 cluster=$root/tests/cluster/cluster.sh
 HOLDBACK=${HOLDBACK:-$root/build/holdback}
 HOLDBACK_TEST_CLUSTER=${HOLDBACK_TEST_CLUSTER:-t-$(basename "$0" .sh | tr _ -)}
-export HOLDBACK_TEST_CLUSTER
+export HOLDBACK_TEST_CLUSTER HOLDBACK_TEST_OWNER=$$
 state=/run/holdback-test/$HOLDBACK_TEST_CLUSTER
 work=$(mktemp -d /tmp/holdback-acceptance.XXXXXX)
 export HOLDBACK_JOURNAL=$work/journal

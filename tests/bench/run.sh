@@ -8,7 +8,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export HOLDBACK_TEST_CLUSTER=bench
+export HOLDBACK_TEST_CLUSTER=bench HOLDBACK_TEST_OWNER=$$
 readonly cluster=$here/../cluster/cluster.sh state=/run/holdback-test/bench addresses='10.77.0.11 10.77.0.12 10.77.0.13'
 readonly runs=${BENCH_RUNS:-1}
 

@@ -142,8 +142,27 @@ make_files() {
     done
 }
 
+born() { # PID: its start, by which a pid that is used again is told
+    awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null
+}
+
+# Whoever made it has ended, or all of its own processes have: neither can end without `down` but by kill -9.
+is_left_behind() {
+    local pid='' start=''
+    [[ ! -e $state/owner ]] || read -r pid start <"$state/owner"
+    if [[ -n $pid ]]; then [[ $(born "$pid") != "$start" ]]; else dead; fi
+}
+
+sweep() {
+    for name in $(clusters); do
+        state=$top/$name
+        ! is_left_behind || { echo "cluster \"$name\" was left behind: taken down" && down; }
+    done
+}
+
 make_state() {
     local _
+    [[ ! -d $state ]] || ! is_left_behind || down
     # The last cluster's `down` removes the folder above: try again then.
     for _ in 1 2 3; do
         mkdir -p "$top"
@@ -151,6 +170,7 @@ make_state() {
         [[ ! -d $state ]] || die "cluster \"$name\" exists already; first: $0 down"
     done
     mount -t tmpfs -o mode=755 "hb-$name" "$state"
+    [[ -z ${HOLDBACK_TEST_OWNER:-} ]] || echo "$HOLDBACK_TEST_OWNER $(born "$HOLDBACK_TEST_OWNER")" >"$state/owner"
 }
 
 say_kept() {
@@ -283,6 +303,7 @@ cluster.sh: a real Patroni cluster on this machine. HOLDBACK_TEST_CLUSTER names 
   up [--hosts 2|3] [--loop-wait N] [--ttl N] [--no-archive] [--disk SIZE]
                         make it and wait until it is healthy
   down                  remove all of it, also when half made
+  sweep                 down for every cluster whose maker, or all of whose processes, were killed
   reset                 the same hosts, freshly bootstrapped
   wait [SECONDS]        until healthy: one leader, all others stream from it (default 60)
   leader                print the leader's name
@@ -347,7 +368,7 @@ main() {
     [[ $name =~ ^[a-z0-9][a-z0-9-]{0,30}$ ]] || die "HOLDBACK_TEST_CLUSTER must be lower-case letters, digits and '-', not \"$name\""
     shift || true
     case $command in
-        up | down) "$command" "$@" ;;
+        up | down | sweep) "$command" "$@" ;;
         help | --help | -h) usage ;;
         clusters) clusters ;;
         *)

@@ -6,6 +6,7 @@ set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 HOLDBACK=${HOLDBACK:-$root/build/holdback}
+export HOLDBACK_TEST_OWNER=$$
 bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -1)
 work=$(mktemp -d "/tmp/holdback-$(basename "$0" .sh).XXXXXX")
 chmod 755 "$work"
