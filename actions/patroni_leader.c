@@ -261,7 +261,7 @@ static struct error *apply_wake(struct work *work, const struct node *value, enu
 {
     (void)value;
     *outcome = APPLY_NOTHING;
-    return patroni_poke(work, work->target);
+    return patroni_wake(work, work->target);
 }
 
 const struct patroni_key patroni_wake_key = {

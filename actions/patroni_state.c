@@ -124,12 +124,33 @@ struct error *patroni_patch_config(struct work *work, const char *json)
                      refusal);
 }
 
-struct error *patroni_poke(struct work *work, const struct host_settings *member)
+static struct error *poke(struct work *work, const struct host_settings *member, bool *is_refused)
 {
     enum patroni_reach reach = PATRONI_SILENT;
-    struct patroni_answer ignored;
-    return patroni_request(work->host, work->arena, member, "PATCH", "/config",
-                           "{\"holdback\":null}", patience(work), &reach, &ignored);
+    struct patroni_answer answer = {0};
+    struct error *error = patroni_request(work->host, work->arena, member, "PATCH", "/config",
+                                          "{\"holdback\":null}", patience(work), &reach, &answer);
+    *is_refused = reach == PATRONI_ANSWERED && answer.status == 503;
+    return error;
+}
+
+struct error *patroni_poke(struct work *work, const struct host_settings *member)
+{
+    bool ignored;
+    return poke(work, member, &ignored);
+}
+
+struct error *patroni_wake(struct work *work, const struct host_settings *member)
+{
+    bool is_refused;
+    struct error *error;
+    while ((error = poke(work, member, &is_refused)) == NULL && is_refused) {
+        work->watch(work, "waits until Patroni has written its configuration to the DCS");
+        error = work_pause(work, PAUSE_MS);
+        if (error != NULL)
+            return error->kind == ERROR_TIMEOUT ? NULL : error;
+    }
+    return error;
 }
 
 static const struct host_settings *find_member(const struct work *work, const char *name)

@@ -34,6 +34,12 @@ struct error *patroni_patch_config(struct work *work, const char *json);
  */
 struct error *patroni_poke(struct work *work, const struct host_settings *member);
 
+/*
+ * The same, repeated while the answer is 503: right after a new start the leader has not written
+ * the configuration yet, and is not woken. The step's deadline ends it without an error.
+ */
+struct error *patroni_wake(struct work *work, const struct host_settings *member);
+
 /* An error that names the members of GET /cluster which the cluster file does not know; or NULL. */
 struct error *patroni_unknown_members(struct work *work, const struct patroni_cluster *cluster);
 

@@ -21,6 +21,7 @@ static struct host_settings hosts[MEMBERS];
 static pthread_t thread;
 static struct host *host;
 static const char *_Atomic patched; /* the body of the last PATCH */
+static _Atomic int deaf;            /* answers of 503 to a wake, before it is heard */
 
 #define BOTH                                                                                       \
     "{\"members\":[{\"name\":\"pg1\",\"role\":\"leader\",\"state\":\"running\",\"timeline\":3},"   \
@@ -41,6 +42,12 @@ static void reply(struct member *member, int fd, const char *request)
     }
 
     const char *body = strstr(request, "\r\n\r\n");
+    if (starts_with(request, "PATCH ") && deaf > 0) {
+        deaf--;
+        (void)dprintf(fd, "HTTP/1.0 503 Service Unavailable\r\n\r\n");
+        return;
+    }
+
     const char *answer = starts_with(request, "GET /patroni ")   ? member->patroni
                          : starts_with(request, "GET /cluster ") ? member->cluster
                                                                  : member->config;
@@ -342,6 +349,24 @@ static void waking_a_member_changes_nothing(void **state)
     text_release(&work.change);
 }
 
+static void a_leader_without_a_configuration_is_woken_when_it_has_written_it(void **state)
+{
+    (void)state;
+    struct work work = work_of("patroni", "wake: true", 0);
+    struct error *error = NULL;
+
+    deaf = 2;
+    assert_int_equal(work.step->action->apply(&work, &error), APPLY_DONE);
+    assert_null(error);
+    assert_int_equal(deaf, 0);
+
+    deaf = 1000;
+    work.deadline_ms = within(0);
+    assert_int_equal(work.step->action->apply(&work, &error), APPLY_DONE);
+    assert_null(error);
+    deaf = 0;
+}
+
 int main(void)
 {
 #define WITH_MEMBERS(test) cmocka_unit_test_setup(test, members_reset)
@@ -355,6 +380,7 @@ int main(void)
         WITH_MEMBERS(a_switchover_needs_a_leader_and_is_done_when_it_is_promoted),
         WITH_MEMBERS(a_restart_that_is_no_longer_pending_is_not_needed),
         WITH_MEMBERS(waking_a_member_changes_nothing),
+        WITH_MEMBERS(a_leader_without_a_configuration_is_woken_when_it_has_written_it),
     };
 
     return cmocka_run_group_tests(tests, members_open, members_close);
