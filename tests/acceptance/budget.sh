@@ -58,8 +58,8 @@ lasts() { # HOST
 
 echo 'CREATE TABLE IF NOT EXISTS added (x int);' >"$work/small.sql"
 
-begin_small() { # HOLD
-    deploy "$work/small.sql" --set "hold=$1" --set min_free=64MB
+begin_small() { # HOLD [MIN_FREE]
+    deploy "$work/small.sql" --set "hold=$1" --set "min_free=${2:-64MB}"
     expect_status 0
 }
 
@@ -73,9 +73,10 @@ the_estimate_is_within_15_percent_of_when_the_disk_is_full() {
     # What the tests before have written is still there, in WAL that waits to be written over.
     "$cluster" reset >/dev/null || fail "no new cluster"
     make_data
-    begin_small detached
+    # At 10 MB a second, and until this script sees it, that leaves what a rollback needs.
+    begin_small detached 128MB
     host=$(held)
-    leave "$host" 900
+    leave "$host" 960
     start_generator
     sleep 5
     for _ in 1 2 3 4; do
