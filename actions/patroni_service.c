@@ -156,6 +156,7 @@ static struct error *wake(struct work *work)
             error = patroni_members(work, &cluster, &is_known);
         if (is_known && patroni_find_member(&cluster, work->target->member) != NULL)
             return patroni_poke(work, work->target);
+        work->watch(work, "waits until Patroni answers and is a member of the cluster");
         if (error == NULL)
             error = work_pause(work, POLL_MS);
         // What is still missing the look says.
