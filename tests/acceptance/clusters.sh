@@ -54,6 +54,20 @@ root_does_it_too_at_the_intervals_that_patroni_has_by_default() {
     rolls_back --set rebuild=wipe
 }
 
+# The test's own: a run that was ended by kill -9 must not be in the way of the next one.
+a_test_cluster_whose_maker_was_killed_gives_way() {
+    "$cluster" down >/dev/null 2>&1
+    sleep 100 &
+    HOLDBACK_TEST_OWNER=$! "$cluster" up --hosts 2 >/dev/null || fail "the cluster does not come up"
+    "$cluster" up --hosts 2 >"$work/out" 2>&1 && fail "it took down a cluster that is in use"
+    grep -q 'exists already' "$work/out" || fail "$(cat "$work/out")"
+    kill -9 $!
+    wait $! 2>/dev/null
+    "$cluster" up --hosts 2 >"$work/out" 2>&1 || fail "$(cat "$work/out")"
+    "$cluster" psql pg1 -c 'SELECT 1' >/dev/null || fail "the new one does not work"
+}
+
 run_tests \
+    a_test_cluster_whose_maker_was_killed_gives_way \
     two_hosts_are_enough_and_tcp_with_a_password_file_too \
     root_does_it_too_at_the_intervals_that_patroni_has_by_default

@@ -148,9 +148,11 @@ born() { # PID: its start, by which a pid that is used again is told
 
 # Whoever made it has ended, or all of its own processes have: neither can end without `down` but by kill -9.
 is_left_behind() {
-    local pid='' start=''
+    local pid='' start='' now
     [[ ! -e $state/owner ]] || read -r pid start <"$state/owner"
-    if [[ -n $pid ]]; then [[ $(born "$pid") != "$start" ]]; else dead; fi
+    if [[ -z $pid ]]; then dead; return; fi
+    now=$(born "$pid") || return 0
+    [[ $now != "$start" ]]
 }
 
 sweep() {
