@@ -333,12 +333,7 @@ static void describe(const struct outline *outline, struct description *out)
     shell = shell == NULL ? "sh" : shell;
     out->summary = path == NULL ? "run a shell text"
                                 : arena_printf(outline->arena, "run the shell file %s", path);
-    if (script != NULL)
-        description_add(out,
-                        arena_printf(outline->arena, "%s%s%s%s",
-                                     equal(shell, "sh") ? "shell" : shell, as,
-                                     path == NULL ? "" : ", from ", path == NULL ? "" : path),
-                        "sh", script);
+    // What is asked first stands first, as with SQL.
     if (unless != NULL)
         description_add(out, arena_printf(outline->arena, "unless%s", as), "sh", unless->text);
 
@@ -350,6 +345,12 @@ static void describe(const struct outline *outline, struct description *out)
         if (node != NULL)
             description_add(out, keys[at], "text", outline_text(outline, node));
     }
+    if (script != NULL)
+        description_add(out,
+                        arena_printf(outline->arena, "%s%s%s%s",
+                                     equal(shell, "sh") ? "shell" : shell, as,
+                                     path == NULL ? "" : ", from ", path == NULL ? "" : path),
+                        "sh", script);
     if (input != NULL)
         description_add(out, "standard input", "text", outline_text(outline, input));
 }
