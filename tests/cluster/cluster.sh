@@ -142,8 +142,8 @@ make_files() {
     done
 }
 
-born() { # PID: its start, by which a pid that is used again is told
-    awk '{ sub(/.*\) /, ""); print $20 }' "/proc/$1/stat" 2>/dev/null
+born() { # PID: its start, by which a pid that is used again is told; a zombie has ended
+    awk '{ sub(/.*\) /, ""); if ($1 == "Z") exit 1; print $20 }' "/proc/$1/stat" 2>/dev/null
 }
 
 # Whoever made it has ended, or all of its own processes have: neither can end without `down` but by kill -9.
