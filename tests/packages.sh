@@ -13,8 +13,8 @@ run=(gcc libc6-dev cmake ninja-build make pkg-config libyaml-dev libpq-dev libcu
     libjansson-dev libssl-dev python3)
 cluster=(systemd systemd-container libpam-systemd dbus patroni python3-etcd etcd-server etcd-client postgresql
     openssh-server openssh-client sudo iproute2 iptables curl)
-developer=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev shellcheck strace git procps patch openssl)
-bench=(hyperfine ansible-core)
+developer=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev shellcheck strace git procps patch openssl jq)
+bench=(hyperfine ansible-core bsdextrautils)
 versions=(debootstrap)
 
 readonly policy=/usr/sbin/policy-rc.d
