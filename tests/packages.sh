@@ -10,7 +10,7 @@ set -euo pipefail
 PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 
 run=(gcc libc6-dev cmake ninja-build make pkg-config libyaml-dev libpq-dev libcurl4-openssl-dev libssh-dev
-    libjansson-dev libssl-dev python3)
+    libjansson-dev libssl-dev python3 ca-certificates)
 cluster=(systemd systemd-container libpam-systemd dbus patroni python3-etcd etcd-server etcd-client postgresql
     openssh-server openssh-client sudo iproute2 iptables curl)
 developer=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev shellcheck strace git procps patch openssl jq)
