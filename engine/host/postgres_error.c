@@ -49,6 +49,24 @@ static const char *sqlstate_split(const char *line, char sqlstate[SQLSTATE_LENGT
     return state + SQLSTATE_LENGTH + strlen(": ");
 }
 
+/*
+ * A name may have several addresses, and libpq says of each why it failed. Where nobody listens at
+ * one of them, the server may still run at another: what that one says counts.
+ */
+static const char *telling(const char *text)
+{
+    static const char prefix[] = "failed: ", refused[] = "Connection refused\n";
+    const char *first = NULL;
+
+    for (const char *at = text; (at = strstr(at, prefix)) != NULL;) {
+        at += strlen(prefix);
+        if (!starts_with(at, refused))
+            return at;
+        first = first == NULL ? at : first;
+    }
+    return first == NULL ? text : first;
+}
+
 static const char *first_line(struct arena *arena, const char *text)
 {
     return arena_copy(arena, text, strcspn(text, "\n"));
@@ -81,12 +99,8 @@ static struct error *libpq_error(struct arena *arena, const struct host_settings
 struct error *postgres_refused(struct arena *arena, const struct host_settings *settings,
                                const char *text, const struct error *password_problem)
 {
-    static const char prefix[] = "failed: ";
-    const char *start = strstr(text, prefix);
     char sqlstate[SQLSTATE_LENGTH + 1];
-
-    start = start == NULL ? text : start + strlen(prefix);
-    const char *line = sqlstate_split(first_line(arena, start), sqlstate);
+    const char *line = sqlstate_split(first_line(arena, telling(text)), sqlstate);
 
     // 57P01 to 57P03: the server is shutting down, has crashed, or is starting up.
     if (starts_with(sqlstate, "57P"))

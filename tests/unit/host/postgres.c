@@ -97,6 +97,30 @@ static void a_server_that_is_starting_up_is_not_running(void **state)
                         "running: the database system is starting up");
 }
 
+static void what_any_address_of_a_name_answers_counts(void **state)
+{
+    struct fixture *fixture = *state;
+#define NOBODY                                                                                     \
+    "failed: Connection refused\n\tIs the server running on that host and accepting TCP/IP "       \
+    "connections?\n"
+    static const char one[] =
+        "connection to server at \"db\" (::1), port 5432 " NOBODY
+        "connection to server at \"db\" (127.0.0.1), port 5432 failed: FATAL:  28P01: password "
+        "authentication failed for user \"postgres\"\n";
+    static const char none[] = "connection to server at \"db\" (::1), port 5432 " NOBODY
+                               "connection to server at \"db\" (127.0.0.1), port 5432 " NOBODY;
+    struct error *error = postgres_refused(&fixture->arena, &fixture->settings, one, NULL);
+
+    assert_int_equal(error->kind, ERROR_UNREACHABLE);
+    assert_string_equal(error_text(&fixture->arena, error),
+                        "could not connect to PostgreSQL on host \"pg1\": password authentication "
+                        "failed for user \"postgres\"");
+    error = postgres_refused(&fixture->arena, &fixture->settings, none, NULL);
+    assert_int_equal(error->kind, ERROR_FAILED);
+    assert_string_equal(error->message, "could not connect to PostgreSQL on host \"pg1\": the "
+                                        "server is not running: Connection refused");
+}
+
 static void a_missing_database_is_no_matter_of_reaching(void **state)
 {
     struct fixture *fixture = *state;
@@ -268,6 +292,7 @@ int main(int count, char **arguments)
         TEST(without_a_password_the_hint_says_where_it_belongs),
         TEST(a_port_without_server_says_that_it_is_not_running),
         TEST(a_server_that_is_starting_up_is_not_running),
+        TEST(what_any_address_of_a_name_answers_counts),
         TEST(a_missing_database_is_no_matter_of_reaching),
         TEST(the_environment_changes_nothing),
         TEST(tls_proves_the_server_unless_told_otherwise),
