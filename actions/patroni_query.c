@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+enum {
+    SEEN_MS = 2000, /* for a woken Patroni to look at its server */
+    PAUSE_MS = 100,
+};
+
 enum look patroni_query(struct work *work, struct error **error)
 {
     const char *what = node_text(work->step->params, "query");
@@ -34,13 +39,41 @@ static struct error *look_maintenance(struct work *work, const struct node *valu
     return error;
 }
 
+/*
+ * Only in maintenance mode does a loop of Patroni see that somebody else has started a server which
+ * an earlier one saw down (3.0.2: ha.py, handle_starting_instance). Outside of it the member would
+ * be "stopped" for ever, while its server runs. One that is down keeps us no longer than SEEN_MS.
+ */
+static struct error *let_see(struct work *work, const struct host_settings *member)
+{
+    int64_t until_ms = clock_ms() + SEEN_MS;
+    for (;;) {
+        enum patroni_reach reach;
+        struct patroni_status status;
+        struct error *error = patroni_status(work, member, &reach, &status);
+        if (error != NULL || status.body == NULL || !equal(status.state, "stopped") ||
+            clock_ms() >= until_ms)
+            return error;
+        error = patroni_poke(work, member);
+        if (error == NULL)
+            error = work_pause(work, PAUSE_MS);
+        if (error != NULL)
+            return error;
+    }
+}
+
 /* A member shows the mode after its next loop only. */
 static struct error *apply_maintenance(struct work *work, const struct node *value,
                                        enum apply *outcome)
 {
+    bool wanted = equal(value->text, "true");
+    struct error *error = NULL;
+    for (size_t i = 0; error == NULL && !wanted && i < work->cluster->host_count; i++)
+        error = let_see(work, &work->cluster->hosts[i]);
+    if (error != NULL)
+        return error;
     *outcome = APPLY_MAYBE;
-    struct error *error = patroni_patch_config(
-        work, equal(value->text, "true") ? "{\"pause\":true}" : "{\"pause\":null}");
+    error = patroni_patch_config(work, wanted ? "{\"pause\":true}" : "{\"pause\":null}");
     for (size_t i = 0; error == NULL && i < work->cluster->host_count; i++)
         error = patroni_poke(work, &work->cluster->hosts[i]);
     return error;

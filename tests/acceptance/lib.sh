@@ -235,9 +235,21 @@ prove_nothing_is_left() {
     return 0
 }
 
+# What Patroni and PostgreSQL say, before the cluster is thrown away.
+say_what_is_wrong() {
+    local host
+    {
+        "$cluster" list
+        for host in $(members); do
+            echo "$host:"
+            "$cluster" log "$host" -q -n 40 -o cat -u patroni
+        done
+    } 2>&1 | sed 's/^/    | /' >&2
+}
+
 prove_healthy() {
     local leader
-    "$cluster" wait 30 >/dev/null || fail "the cluster is not healthy"
+    "$cluster" wait 30 >/dev/null || { say_what_is_wrong; fail "the cluster is not healthy"; }
     leader=$("$cluster" leader)
     psql_on "$leader" "SET client_min_messages = warning; CREATE TABLE IF NOT EXISTS proof (x int); INSERT INTO proof VALUES (1)" || fail "no writes on $leader"
     until_true 10 equal_everywhere "$(psql_on "$leader" 'SELECT count(*) FROM proof')" 'SELECT count(*) FROM proof' ||

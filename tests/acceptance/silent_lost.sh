@@ -33,6 +33,24 @@ in_maintenance_leave_maintenance_mode_is_told_within_two_seconds() {
     ends_the_hold maintenance leave_maintenance_mode
 }
 
+patroni_says_stopped() {
+    "$cluster" op curl -s -X PATCH -d '{"holdback": null}' "http://$(address "$held"):8008/config" >/dev/null
+    "$cluster" op curl -s "http://$(address "$held"):8008/patroni" | grep -q '"state": "stopped"'
+}
+
+# Where maintenance mode ends before Patroni's next loop, it would show the node as stopped for ever.
+in_maintenance_a_restart_that_patroni_saw_half_of_leaves_a_cluster_that_it_sees_whole() {
+    "$cluster" patronictl edit-config --force -q -s loop_wait=10 >/dev/null || fail "loop_wait cannot be set"
+    begin maintenance "$work/good.sql"
+    "$cluster" sh "$held" "cd / && sudo -u postgres $bin/pg_ctl -D $data -m fast -w stop >/dev/null"
+    until_true 5 patroni_says_stopped || fail "Patroni does not see that PostgreSQL is down"
+    "$cluster" sh "$held" "cd / && sudo -u postgres $bin/pg_ctl -D $data -w start >/dev/null"
+    holdback commit --yes --without-guard still-held --without-guard same-postmaster --why 'it was restarted, the deployment stays'
+    expect_status 0
+    prove_committed 20
+    "$cluster" patronictl edit-config --force -q -s loop_wait=2 >/dev/null || fail "loop_wait cannot be set"
+}
+
 # PostgreSQL of the held node is promoted, deployment and all.
 in_maintenance_a_failover_to_the_held_node_is_told_and_never_rolled_back_to() {
     begin maintenance "$work/good.sql"

@@ -22,6 +22,7 @@ static pthread_t thread;
 static struct host *host;
 static const char *_Atomic patched; /* the body of the last PATCH */
 static _Atomic int deaf;            /* answers of 503 to a wake, before it is heard */
+static _Atomic bool was_stopped; /* pg2 said so when the last PATCH that changes something came */
 
 #define BOTH                                                                                       \
     "{\"members\":[{\"name\":\"pg1\",\"role\":\"leader\",\"state\":\"running\",\"timeline\":3},"   \
@@ -30,6 +31,9 @@ static _Atomic int deaf;            /* answers of 503 to a wake, before it is he
     "{\"state\":\"running\",\"role\":\"master\",\"timeline\":3,\"replication\":"                   \
     "[{\"application_name\":\"pg2\",\"state\":\"streaming\"}]"
 #define REPLICA "{\"state\":\"running\",\"role\":\"replica\",\"timeline\":3"
+
+/* Of a server that was just restarted by somebody else: until Patroni's next loop. */
+static const char stopped[] = "{\"state\":\"stopped\",\"role\":\"replica\",\"pause\":true}";
 
 static void reply(struct member *member, int fd, const char *request)
 {
@@ -51,8 +55,12 @@ static void reply(struct member *member, int fd, const char *request)
     const char *answer = starts_with(request, "GET /patroni ")   ? member->patroni
                          : starts_with(request, "GET /cluster ") ? member->cluster
                                                                  : member->config;
-    if (starts_with(request, "PATCH ") && body != NULL && strstr(body, "holdback") == NULL)
+    if (starts_with(request, "PATCH ") && body != NULL && strstr(body, "holdback") == NULL) {
         patched = arena_strdup(&theirs, body + 4);
+        was_stopped = members[1].patroni == stopped;
+    } else if (starts_with(request, "PATCH ") && member->patroni == stopped) {
+        member->patroni = REPLICA ",\"pause\":true}";
+    }
     (void)dprintf(fd, "HTTP/1.0 %s\r\n\r\n%s", answer == NULL ? "502 Bad Gateway" : "200 OK",
                   answer == NULL ? "" : answer);
 }
@@ -214,6 +222,22 @@ static void maintenance_is_on_when_every_member_shows_it(void **state)
     text_release(&work.change);
 }
 
+static void maintenance_does_not_end_before_patroni_has_seen_a_restarted_server(void **state)
+{
+    (void)state;
+    struct work work = work_of("patroni", "maintenance: false", 0);
+    struct error *error = NULL;
+    members[0].config = "{\"ttl\":30,\"pause\":true}";
+    members[0].patroni = LEADER ",\"pause\":true}";
+    members[1].patroni = stopped;
+
+    assert_int_equal(looked(&work), LOOK_WOULD_CHANGE);
+    assert_int_equal(work.step->action->apply(&work, &error), APPLY_LOOK);
+    assert_string_equal(patched, "{\"pause\":null}");
+    assert_false(was_stopped);
+    text_release(&work.change);
+}
+
 static void a_member_that_the_cluster_file_does_not_know_is_an_error(void **state)
 {
     (void)state;
@@ -372,6 +396,7 @@ int main(void)
 #define WITH_MEMBERS(test) cmocka_unit_test_setup(test, members_reset)
     const struct CMUnitTest tests[] = {
         WITH_MEMBERS(maintenance_is_on_when_every_member_shows_it),
+        WITH_MEMBERS(maintenance_does_not_end_before_patroni_has_seen_a_restarted_server),
         WITH_MEMBERS(a_member_that_the_cluster_file_does_not_know_is_an_error),
         WITH_MEMBERS(another_member_is_asked_where_ones_own_has_no_answer),
         WITH_MEMBERS(a_merge_patch_is_compared_as_patroni_would),
