@@ -68,6 +68,7 @@ static struct error *apply_maintenance(struct work *work, const struct node *val
 {
     bool wanted = equal(value->text, "true");
     struct error *error = NULL;
+    *outcome = APPLY_NOTHING;
     for (size_t i = 0; error == NULL && !wanted && i < work->cluster->host_count; i++)
         error = let_see(work, &work->cluster->hosts[i]);
     if (error != NULL)
