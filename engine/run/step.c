@@ -101,11 +101,15 @@ static void outcome_record(struct batch *batch, const struct worker *worker,
               step_state_names[task->state], words);
 }
 
-static const char *resolve_target(struct batch *batch, const char *host)
+/* HOW to find out, as the action says it, or NULL. */
+static struct error *ask_person(struct batch *batch, struct error *error, const char *how,
+                                const char *host)
 {
-    return arena_printf(batch->run->arena,
-                        "holdback resolve %s %s@%s --as done|not-done --why TEXT", batch->run->id,
-                        batch->step->id, host);
+    error->kind = ERROR_IN_DOUBT;
+    return error_hint(
+        batch->run->arena, error,
+        "%s%sFind out, then say so: holdback resolve %s %s@%s --as done|not-done --why TEXT",
+        how == NULL ? "" : how, how == NULL ? "" : " ", batch->run->id, batch->step->id, host);
 }
 
 /* The error of a host as the run tells it: which step, where, and what a person can do. */
@@ -113,30 +117,28 @@ static struct error *batch_error(struct batch *batch, const struct worker *worke
                                  enum step_state state)
 {
     struct run *run = batch->run;
-    const char *where = host_label(run, batch->step, worker->target);
     const char *what = state == STEP_IN_DOUBT                 ? "is in doubt"
                        : state == STEP_RUNNING                ? "did not come to its end"
                        : worker->error->kind == ERROR_STOPPED ? "was interrupted"
                                                               : "failed";
-    struct error *error = error_because(run->arena, error_copy(run->arena, worker->error),
-                                        "step \"%s\" %s on %s", batch->step->id, what, where);
-    const bool is_late = error->kind == ERROR_TIMEOUT;
+    struct error *error =
+        error_because(run->arena, error_copy(run->arena, worker->error), "step \"%s\" %s on %s",
+                      batch->step->id, what, host_label(run, batch->step, worker->target));
 
     if (error->kind == ERROR_TIMEOUT || error->kind == ERROR_INPUT)
         error->kind = ERROR_FAILED;
     if (state == STEP_IN_DOUBT ||
         (error->kind == ERROR_UNREACHABLE && batch->step->ask_if_unreachable)) {
-        error->kind = ERROR_IN_DOUBT;
-        error_hint(run->arena, error, "Find out, then say so: %s",
-                   resolve_target(batch, worker->target->name));
+        (void)ask_person(batch, error, error_find_hint(error), worker->target->name);
     } else if (state == STEP_NOTHING && step_has_effect(batch->step) &&
                error->kind == ERROR_FAILED && error_find_hint(error) == NULL) {
         error_hint(run->arena, error, "Nothing of this step is left.%s",
-                   is_late ? ""
-                           : arena_printf(run->arena,
-                                          " With a corrected file or plan it goes on by: "
-                                          "holdback resume %s --plan FILE",
-                                          run->id));
+                   worker->error->kind == ERROR_TIMEOUT
+                       ? ""
+                       : arena_printf(run->arena,
+                                      " With a corrected file or plan it goes on by: "
+                                      "holdback resume %s --plan FILE",
+                                      run->id));
     }
     return error;
 }
@@ -262,8 +264,7 @@ static void batch_settle(struct batch *batch)
         if (tasks[at].state != STEP_RUNNING)
             outcome_record(batch, &workers[at], &tasks[at]);
         if (workers[at].error != NULL &&
-            (tasks[at].settle == SETTLE_FAILED || tasks[at].settle == SETTLE_UNREACHABLE ||
-             tasks[at].state == STEP_IN_DOUBT))
+            (tasks[at].settle == SETTLE_FAILED || tasks[at].settle == SETTLE_UNREACHABLE))
             batch_fail(batch, batch_error(batch, &workers[at], tasks[at].state));
     }
     tasks_show(batch, workers, tasks, count);
@@ -271,23 +272,28 @@ static void batch_settle(struct batch *batch)
     run->step = NULL;
 }
 
+/* As whoever found it told it. */
 static struct error *still_in_doubt(struct batch *batch)
 {
     for (size_t at = 0; at < batch->count; at++) {
-        if (state_of(batch, batch->hosts[at]) != STEP_IN_DOUBT)
+        const struct host_settings *host = batch->hosts[at];
+
+        if (state_of(batch, host) != STEP_IN_DOUBT)
             continue;
-        return error_hint(batch->run->arena,
-                          error_new(batch->run->arena, ERROR_IN_DOUBT,
-                                    "step \"%s\" is in doubt on %s", batch->step->id,
-                                    host_label(batch->run, batch->step, batch->hosts[at])),
-                          "Find out whether it happened, then say so: %s",
-                          resolve_target(batch, batch->hosts[at]->name));
+
+        const struct step_status *status =
+            ledger_status(&batch->run->ledger, batch->step->id, host->name);
+        struct error *error = error_new(
+            batch->run->arena, ERROR_IN_DOUBT, "step \"%s\" is in doubt on %s: %s", batch->step->id,
+            host_label(batch->run, batch->step, host),
+            status->message == NULL ? "nobody knows whether it happened" : status->message);
+
+        return ask_person(batch, error, status->hint, host->name);
     }
     return NULL;
 }
 
-/* What may still go on by itself is for resume to settle: trying again would start it beside that.
- */
+/* What may still go on is for resume to settle: trying again would start it beside that. */
 static bool may_retry(const struct batch *batch, const struct host_settings **hosts, int tries)
 {
     return batch->first != NULL && batch->first->kind == ERROR_FAILED &&

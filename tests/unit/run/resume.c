@@ -90,23 +90,25 @@ static void a_try_in_doubt_asks_a_person_and_applies_nothing(void **state)
     struct error *error = phase_run(&scene.run, PHASE_DEPLOY);
 
     assert_int_equal(error->kind, ERROR_IN_DOUBT);
-    assert_string_equal(error_text(&scene.arena, error), "step \"a\" is in doubt on leader (pg1)");
-    assert_string_equal(error->hint, "Find out whether it happened, then say so: holdback resolve "
+    assert_string_equal(error_text(&scene.arena, error),
+                        "step \"a\" is in doubt on leader (pg1): settle said in-doubt");
+    assert_string_equal(error->hint, "Find out, then say so: holdback resolve "
                                      "r1 a@pg1 --as done|not-done --why TEXT");
     assert_log("settle a@pg1\n");
     assert_int_equal(state_of("a", "pg1"), STEP_IN_DOUBT);
 }
 
-static void a_try_in_doubt_is_not_settled_again_by_another_resume(void **state)
+static void a_try_in_doubt_is_not_settled_again_by_another_resume_and_says_why(void **state)
 {
     (void)state;
+    static const char why[] = "step \"a\" is in doubt on leader (pg1): settle said in-doubt";
     begin("deploy:\n" STEP("a", "leader", ""));
     interrupted_try("a", "\"pg1\"");
     script("settle", "a", "in-doubt");
-    assert_string_equal(go(PHASE_DEPLOY), "step \"a\" is in doubt on leader (pg1)");
+    assert_string_equal(go(PHASE_DEPLOY), why);
     die_and_begin_again();
 
-    assert_string_equal(go(PHASE_DEPLOY), "step \"a\" is in doubt on leader (pg1)");
+    assert_string_equal(go(PHASE_DEPLOY), why);
     assert_log("");
 }
 
@@ -297,7 +299,7 @@ int main(void)
         SCENE_TEST(a_try_that_goes_on_is_attached_to_without_a_look_or_another_intent),
         SCENE_TEST(a_try_that_goes_on_beyond_its_timeout_stops_the_run_again),
         SCENE_TEST(a_try_in_doubt_asks_a_person_and_applies_nothing),
-        SCENE_TEST(a_try_in_doubt_is_not_settled_again_by_another_resume),
+        SCENE_TEST(a_try_in_doubt_is_not_settled_again_by_another_resume_and_says_why),
         SCENE_TEST(what_a_person_says_was_done_is_not_done_again),
         SCENE_TEST(what_a_person_says_was_not_done_is_done_now),
         SCENE_TEST(a_try_in_doubt_is_done_again_where_the_plan_says_repeat),
