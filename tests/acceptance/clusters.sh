@@ -67,7 +67,19 @@ a_test_cluster_whose_maker_was_killed_gives_way() {
     "$cluster" psql pg1 -c 'SELECT 1' >/dev/null || fail "the new one does not work"
 }
 
+nothing_is_left_of_a_test_cluster_that_was_killed_with_its_namespaces() {
+    local groups
+    mapfile -t groups < <(find /sys/fs/cgroup -maxdepth 2 -name "holdback-test-$HOLDBACK_TEST_CLUSTER")
+    [ ${#groups[@]} -gt 0 ] || fail "the cluster has no control group"
+    groups=("${groups[@]/%/-killed}")
+    mkdir -p "${groups[@]/%//pg1/payload}" || fail "no groups can be made"
+    "$cluster" sweep >/dev/null
+    ! ls -d "${groups[@]}" 2>/dev/null || fail "its control groups are left"
+    "$cluster" psql pg1 -c 'SELECT 1' >/dev/null || fail "a cluster that is in use was taken down"
+}
+
 run_tests \
     a_test_cluster_whose_maker_was_killed_gives_way \
+    nothing_is_left_of_a_test_cluster_that_was_killed_with_its_namespaces \
     two_hosts_are_enough_and_tcp_with_a_password_file_too \
     root_does_it_too_at_the_intervals_that_patroni_has_by_default

@@ -160,6 +160,7 @@ sweep() {
         state=$top/$name
         ! is_left_behind || { echo "cluster \"$name\" was left behind: taken down" && down; }
     done
+    sweep_groups
 }
 
 make_state() {

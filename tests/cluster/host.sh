@@ -61,6 +61,16 @@ remove_groups() { # [HOST]
     done < <(cgroup_roots)
 }
 
+# Of a cluster that was killed with its mount namespace nothing but empty groups is left.
+sweep_groups() {
+    local root folder
+    read -r root < <(cgroup_roots)
+    for folder in "$root"/holdback-test-*; do
+        name=${folder##*/holdback-test-}
+        [[ ! -d $folder || -d $top/$name ]] || alive || remove_groups
+    done
+}
+
 # What systemd-nspawn leaves behind when it is killed.
 remove_traces() { # HOST
     local inode
