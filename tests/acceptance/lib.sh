@@ -44,6 +44,7 @@ holdback() {
 expect_status() {
     [ "$status" -eq "$1" ] || {
         sed 's/^/    | /' "$work/err" "$work/out" >&2
+        [ "$status" -ne 124 ] || say_what_is_wrong
         fail "exit status $status, not $1"
     }
 }
