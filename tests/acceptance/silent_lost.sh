@@ -68,7 +68,7 @@ in_maintenance_a_failover_to_the_held_node_is_told_and_never_rolled_back_to() {
 }
 
 start_patroni_past_the_fence() {
-    "$cluster" sh "$held" 'systemd-run -q --uid=postgres --setenv=PATH=/usr/bin:/bin --unit=by-hand patroni /etc/patroni/config.yml'
+    "$cluster" sh "$held" 'systemd-run -q -p TimeoutStopSec=10 --uid=postgres --setenv=PATH=/usr/bin:/bin --unit=by-hand patroni /etc/patroni/config.yml'
 }
 
 stop_patroni_past_the_fence() {
