@@ -93,6 +93,32 @@ static struct error *look_started(struct work *work, const struct service *servi
     return NULL;
 }
 
+/* Neither systemd nor a fence holds a Patroni that somebody started in another way. */
+static struct error *look_down(struct work *work, const struct service *service, bool wants_fence,
+                               bool *is_so, const char **words)
+{
+    enum patroni_reach reach;
+    struct patroni_status status;
+    *words = arena_printf(work->arena, "the service is %s", service->state);
+    if (service->is_running)
+        return NULL;
+    struct error *error = patroni_status(work, work->target, &reach, &status);
+    if (error != NULL)
+        return error;
+    if (reach == PATRONI_ANSWERED)
+        return error_hint(work->arena,
+                          error_new(work->arena, ERROR_FAILED,
+                                    "Patroni of \"%s\" runs outside of service \"%s\"",
+                                    work->target->member, work->target->patroni.service),
+                          "It would start its server again, and no fence holds it. End it, then "
+                          "resume.");
+    *is_so = !wants_fence || service->is_fenced;
+    *words = !*is_so       ? "the service is stopped, but not fenced"
+             : wants_fence ? "the service is fenced"
+                           : "the service is stopped";
+    return NULL;
+}
+
 static struct error *look_service(struct work *work, const struct node *value, bool *is_so,
                                   const char **words)
 {
@@ -101,16 +127,10 @@ static struct error *look_service(struct work *work, const struct node *value, b
     if (error != NULL)
         return error;
     *is_so = false;
-    if (equal(value->text, "started")) {
+    if (equal(value->text, "started"))
         error = look_started(work, &service, is_so, words);
-    } else {
-        bool wants_fence = equal(value->text, "fenced");
-        *is_so = !service.is_running && (!wants_fence || service.is_fenced);
-        *words = service.is_running ? arena_printf(work->arena, "the service is %s", service.state)
-                 : *is_so && wants_fence ? "the service is fenced"
-                 : *is_so                ? "the service is stopped"
-                                         : "the service is stopped, but not fenced";
-    }
+    else
+        error = look_down(work, &service, equal(value->text, "fenced"), is_so, words);
     if (error == NULL && !*is_so && !work->is_repeat)
         work_change(work, "service \"%s\": %s -> %s", work->target->patroni.service, service.state,
                     value->text);

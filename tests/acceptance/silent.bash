@@ -85,6 +85,15 @@ lose_power() {
     "$cluster" kill "$held"
 }
 
+# Outside of its service, where no fence holds it.
+start_patroni_by_hand() { # HOST
+    "$cluster" sh "$1" 'systemd-run -q -p TimeoutStopSec=10 --uid=postgres --setenv=PATH=/usr/bin:/bin --unit=by-hand patroni /etc/patroni/config.yml'
+}
+
+stop_patroni_by_hand() { # HOST
+    "$cluster" sh "$1" 'systemctl stop by-hand; systemctl reset-failed by-hand' 2>/dev/null
+}
+
 kill_the_leader() {
     dead=$("$cluster" leader)
     "$cluster" kill "$dead"

@@ -47,6 +47,26 @@ a_held_node_that_passed_the_mark_is_found_before_the_outage() {
     make_data
 }
 
+# Stopping the service would not stop it, and it would start its server again in the middle of the rollback.
+a_patroni_that_runs_outside_of_its_service_is_found_before_the_outage() {
+    local other
+    begin detached "$work/destructive.sql"
+    other=$(standbys | grep -v "$held")
+    "$cluster" sh "$other" 'systemctl stop patroni'
+    start_patroni_by_hand "$other"
+    until_true 20 follows_again "$other" || fail "$other does not follow"
+    is_refused_before_the_outage 'runs outside of service "patroni"'
+    stop_patroni_by_hand "$other"
+    "$cluster" sh "$other" 'systemctl start patroni'
+    holdback resume --yes
+    expect_status 0
+    prove_rolled_back
+}
+
+follows_again() {
+    [ "$(psql_on "$1" "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'" 2>/dev/null)" = 1 ]
+}
+
 # ---- the archive ----
 
 an_empty_archive_is_not_needed() {

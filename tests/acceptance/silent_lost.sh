@@ -67,22 +67,14 @@ in_maintenance_a_failover_to_the_held_node_is_told_and_never_rolled_back_to() {
     prove_committed 20
 }
 
-start_patroni_past_the_fence() {
-    "$cluster" sh "$held" 'systemd-run -q -p TimeoutStopSec=10 --uid=postgres --setenv=PATH=/usr/bin:/bin --unit=by-hand patroni /etc/patroni/config.yml'
-}
-
-stop_patroni_past_the_fence() {
-    "$cluster" sh "$held" 'systemctl stop by-hand; systemctl reset-failed by-hand' 2>/dev/null
-}
-
 patroni_started_past_the_fence_is_told_and_never_rolled_back_to() { # HOLD
     begin "$1" "$work/good.sql"
-    start_patroni_past_the_fence
+    start_patroni_by_hand "$held"
     sleep 6
     holdback rollback --yes
     expect_status 7
     expect_message 'cannot roll back to the mark'
-    stop_patroni_past_the_fence
+    stop_patroni_by_hand "$held"
 }
 
 commit_a_lost_hold() {
