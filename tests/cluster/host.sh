@@ -63,11 +63,11 @@ remove_groups() { # [HOST]
 
 # Of a cluster that was killed with its mount namespace nothing but empty groups is left.
 sweep_groups() {
-    local root folder
-    read -r root < <(cgroup_roots)
-    for folder in "$root"/holdback-test-*; do
+    local folder
+    for folder in /sys/fs/cgroup{,/unified}/holdback-test-*; do
+        [[ -d $folder ]] || continue
         name=${folder##*/holdback-test-}
-        [[ ! -d $folder || -d $top/$name ]] || alive || remove_groups
+        [[ -d $top/$name ]] || alive || remove_groups
     done
 }
 
