@@ -277,12 +277,12 @@ static struct error *still_in_doubt(struct batch *batch)
 {
     for (size_t at = 0; at < batch->count; at++) {
         const struct host_settings *host = batch->hosts[at];
-
-        if (state_of(batch, host) != STEP_IN_DOUBT)
-            continue;
-
         const struct step_status *status =
             ledger_status(&batch->run->ledger, batch->step->id, host->name);
+
+        if (status == NULL || status->state != STEP_IN_DOUBT)
+            continue;
+
         struct error *error = error_new(
             batch->run->arena, ERROR_IN_DOUBT, "step \"%s\" is in doubt on %s: %s", batch->step->id,
             host_label(batch->run, batch->step, host),
